@@ -1,0 +1,1 @@
+"""The jobs, one module each; the folder is the registry."""

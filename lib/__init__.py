@@ -1,0 +1,1 @@
+"""What the jobs share: pure Python, and below `lib.spark` the only code that imports pyspark."""

@@ -1,0 +1,48 @@
+"""How records are found and read; one module a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar, Literal, Protocol
+
+import pyarrow as pa
+
+from lib.split import Piece, ReadLimits, Split
+
+Unit = Literal["bytes", "rows", "entries", "files"]
+Announce = Callable[[int], None]
+
+
+class Source(Protocol):
+    """A frozen dataclass whose fields are the options of this kind of input.
+
+    Batches hold POSITION, PROVENANCE, OUTCOME and then `schema`. Their rows, in order, cover each piece without gap
+    or overlap (source_offset + source_length is the next row's source_offset); what cannot be read is a failed row,
+    what the options do not select is an `unselected` row, its error_code saying what it was.
+    """
+
+    kind: ClassVar[str]
+    unit: ClassVar[Unit]
+    schema: ClassVar[pa.Schema]
+
+    def claims(self, uri: str) -> bool:
+        """Whether a file of this name is this kind's to read, where the user did not say."""
+
+    def plan(self, uris: Sequence[str], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
+        """Cut files into groups of pieces, each some `split_bytes` of work; small files share a group."""
+
+    def read(
+        self, split: Split, limits: ReadLimits, announce: Announce, start: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Read from `start` (a position, None for the beginning) to the split's end.
+
+        `announce(position)` is called before the bytes of that record are touched. A record cut by the end of the
+        split belongs to it whole; a record cut by its beginning belongs to the split before.
+        Raises OSError where storage fails.
+        """
+
+    def pass_over(self, split: Split, limits: ReadLimits, position: int) -> tuple[pa.RecordBatch, int | None]:
+        """One failed row (error_code null) for the record at `position`, made without decoding it.
+
+        Also where to read on, None at the end of the split.
+        """

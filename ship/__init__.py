@@ -1,0 +1,1 @@
+"""How Python and code reach a cluster."""
