@@ -27,22 +27,32 @@ class Source(Protocol):
 
     def claims(self, uri: str) -> bool:
         """Whether a file of this name is this kind's to read, where the user did not say."""
+        ...
 
     def plan(self, uris: Sequence[str], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
         """Cut files into groups of pieces, each some `split_bytes` of work; small files share a group."""
+        ...
 
     def read(
-        self, split: Split, limits: ReadLimits, announce: Announce, start: int | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """Read from `start` (a position, None for the beginning) to the split's end.
+        self,
+        split: Split,
+        limits: ReadLimits,
+        announce: Announce,
+        start: int | None = None,
+        stop: int | None = None,
+    ) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """Batches, each with the position to read on from.
 
+        From the record at `start` (None: the first) up to, not including, the one at `stop` (None: the split's end).
         `announce(position)` is called before the bytes of that record are touched. A record cut by the end of the
         split belongs to it whole; a record cut by its beginning belongs to the split before.
         Raises OSError where storage fails.
         """
+        ...
 
     def pass_over(self, split: Split, limits: ReadLimits, position: int) -> tuple[pa.RecordBatch, int | None]:
         """One failed row (error_code null) for the record at `position`, made without decoding it.
 
-        Also where to read on, None at the end of the split.
+        Also where to read on, None at the end of the split. Where a split holds several files, storage is not touched.
         """
+        ...
