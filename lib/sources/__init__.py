@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar, Literal, Protocol
 
@@ -56,3 +57,12 @@ class Source(Protocol):
         Also where to read on, None at the end of the split. Where a split holds several files, storage is not touched.
         """
         ...
+
+
+def source_type(kind: str) -> type[Source]:
+    """The dataclass in `lib/sources/<kind>.py` whose `kind` is this one."""
+    module = importlib.import_module(f"lib.sources.{kind}")
+    found: type[Source] = next(
+        value for value in vars(module).values() if isinstance(value, type) and vars(value).get("kind") == kind
+    )
+    return found
