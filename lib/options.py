@@ -26,7 +26,7 @@ class RunOptions:
     """None of these changes an output value; they never enter the identity of a run."""
 
     split_bytes: Positive = 64 << 20
-    batch_rows: Positive = 64
+    batch_rows: Positive = 256
     batch_bytes: Positive = 16 << 20
     max_record_bytes: Positive = 64 << 20
     record_timeout_seconds: Annotated[float, Meta(gt=0)] = 60.0

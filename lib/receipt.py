@@ -1,0 +1,154 @@
+"""What a split's task says of itself, and the proof that all of them add up to the plan."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+
+from lib.records import Status
+from lib.split import Piece, Split
+
+FOOTER_KEY = b"fireball.receipt"
+
+
+@dataclass
+class Death:
+    """The end of a child process that was not meant to end."""
+
+    position: int | None
+    step: str
+    code: str
+    exit: str
+    stderr: str
+
+
+@dataclass
+class Receipt:
+    """Counts, ranges, costs and deaths of one split; it lies in the footer of the split's file.
+
+    `covered` holds, by URI, where the records begin, where they end and where the last begins, in the unit of the
+    source; `unselected` the ranges of records that the job does not ask for, by URI, as [offset, length, what it was].
+    """
+
+    split: str
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # status -> code ("" for none) -> rows
+    unselected: dict[str, list[list[Any]]] = field(default_factory=dict)
+    failures: list[list[Any]] = field(default_factory=list)  # [uri, offset, length, code], the first hundred
+    covered: dict[str, list[int]] = field(default_factory=dict)
+    rows_by_uri: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)  # read, kernel, write, total
+    memory_peak_bytes: int = 0
+    deaths: list[Death] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    host: str = ""
+
+    @property
+    def rows(self) -> int:
+        """Rows in the split's file."""
+        return sum(n for codes in self.counts.values() for n in codes.values())
+
+    def dump(self) -> bytes:
+        """As JSON."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def load(cls, data: bytes) -> Receipt:
+        """From JSON."""
+        values = json.loads(data)
+        return cls(**values | {"deaths": [Death(**d) for d in values["deaths"]]})
+
+
+class Untiled(ValueError):
+    """Ranges that leave a gap or overlap: a record may be lost or doubled."""
+
+
+FAILURES_LISTED = 100
+
+
+class Tally:
+    """Adds batches up into a receipt, and checks that their ranges follow each other."""
+
+    def __init__(self, split: Split, so_far: Receipt | None = None) -> None:
+        self.receipt = so_far or Receipt(split.id)
+
+    def follow(self, records: pa.RecordBatch) -> None:
+        """Extend the ranges by records as they were read, `unselected` ones among them.
+
+        Raises Untiled where a range does not begin where the one before ended.
+        """
+        for uri, member, offset, length, status, code in _tuples(records, _RANGE):
+            covered = self.receipt.covered.setdefault(uri, [offset, offset, offset])
+            shares = member is not None and offset == covered[2] and offset + length == covered[1]
+            if offset != covered[1] and not shares:
+                raise Untiled(f"{uri}: a record at {offset} follows one that ends at {covered[1]}")
+            covered[1:] = [offset + length, offset]
+            if status == Status.UNSELECTED:
+                self.receipt.unselected.setdefault(uri, []).append([offset, length, code])
+
+    def count(self, rows: pa.RecordBatch) -> None:
+        """Count rows as they are written."""
+        receipt = self.receipt
+        for uri, _, offset, length, status, code in _tuples(rows, _RANGE):
+            codes = receipt.counts.setdefault(status, {})
+            codes[code or ""] = codes.get(code or "", 0) + 1
+            receipt.rows_by_uri[uri] = receipt.rows_by_uri.get(uri, 0) + 1
+            if status == Status.FAILED and len(receipt.failures) < FAILURES_LISTED:
+                receipt.failures.append([uri, offset, length, code])
+
+
+def _tuples(batch: pa.RecordBatch, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(batch[name].to_pylist() for name in names), strict=True)
+
+
+_RANGE = ("source_path", "source_member", "source_offset", "source_length", "status", "error_code")
+
+
+def prove(splits: Sequence[Split], receipts: Mapping[str, Receipt], unit: Mapping[str, str]) -> list[str]:
+    """What is wrong: splits without a receipt, files whose ranges do not tile, files counted twice.
+
+    `unit` gives each source kind's unit. An empty list means: every byte, row, entry or file exactly once.
+    """
+    missing = [s.id for s in splits if s.id not in receipts]
+    if missing:
+        return [f"{len(missing)} splits are not there yet, the first is {missing[0]}"]
+    pieces = [(piece, split) for split in splits for piece in split.pieces]
+    pieces.sort(key=lambda pair: (pair[0].uri, pair[0].start))
+    wrong = []
+    for uri, of_file in groupby(pieces, key=lambda pair: pair[0].uri):
+        wrong += _prove_file(uri, list(of_file), receipts, unit)
+    return wrong
+
+
+def _prove_file(
+    uri: str, pieces: list[tuple[Piece, Split]], receipts: Mapping[str, Receipt], unit: Mapping[str, str]
+) -> list[str]:
+    at = 0
+    for _, split in pieces:
+        covered = receipts[split.id].covered.get(uri)
+        if covered is None:
+            continue  # a long record from before reaches over this piece
+        if covered[0] != at:
+            return [f"{uri}: {at} to {covered[0]} is missing or doubled, at split {split.id}"]
+        at = covered[1]
+    size = pieces[0][0].size
+    if at != size:
+        return [f"{uri}: covered up to {at} of {size}"]
+    rows = sum(receipts[s.id].rows_by_uri.get(uri, 0) for _, s in pieces)
+    if unit[pieces[0][1].kind] == "files" and rows != 1:
+        return [f"{uri}: {rows} rows for one file"]
+    return []
+
+
+def add_counts(receipts: Iterable[Receipt]) -> dict[str, dict[str, int]]:
+    """Rows by status and code over all receipts."""
+    total: dict[str, Counter[str]] = {}
+    for receipt in receipts:
+        for status, codes in receipt.counts.items():
+            total.setdefault(status, Counter()).update(codes)
+    return {status: dict(codes) for status, codes in sorted(total.items())}

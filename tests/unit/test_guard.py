@@ -1,0 +1,137 @@
+"""A record that kills, hangs or grows costs its own row and nothing else; the real child processes do the dying."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from harm import CODES, JOB, HarmConfig, LinesSource
+
+from lib.child import Work
+from lib.guard import SplitFailed, do_split
+from lib.options import ParquetOptions, RunOptions
+from lib.part import read_receipt
+from lib.split import Split
+
+RUN = RunOptions(
+    record_timeout_seconds=1.0, record_memory_mb=256, batch_rows=4, batch_bytes=1 << 20, max_record_bytes=1 << 20,
+    parquet=ParquetOptions(row_group_bytes=1 << 20),
+)  # fmt: skip
+
+
+def work_on(folder: Path, lines: list[bytes], run: RunOptions = RUN) -> Work:
+    path = folder / "lines.txt"
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    source = LinesSource()
+    (pieces,) = source.plan([f"file://{path}"], 1 << 30)
+    return Work(JOB, HarmConfig(), source, Split("0001-000000", "lines", pieces), run)
+
+
+def rows(work: Work, folder: Path) -> list[dict]:
+    scratch = folder / "scratch"
+    scratch.mkdir(exist_ok=True)
+    return pq.read_table(do_split(work, scratch)).to_pylist()
+
+
+def outcome(found: list[dict]) -> list[tuple]:
+    return [(row["status"], row["error_code"], row["size"]) for row in found]
+
+
+def test_healthy_lines_need_one_child(tmp_path):
+    found = rows(work_on(tmp_path, [b"a", b"bb", b"# a remark", b"ccc"]), tmp_path)
+    assert outcome(found) == [("ok", None, 1), ("ok", None, 2), ("ok", None, 3)]
+    receipt = read_receipt(tmp_path / "scratch/part.parquet")
+    assert receipt.deaths == [] and receipt.counts == {"ok": {"": 3}}
+    (uri,) = receipt.covered
+    assert receipt.covered[uri][:2] == [0, 20] and receipt.unselected == {uri: [[5, 11, "comment"]]}
+
+
+@pytest.mark.parametrize("side", ["kernel", "read"])
+@pytest.mark.parametrize("name", sorted(CODES))
+def test_harm_becomes_its_row(tmp_path, side, name):
+    if side == "read" and name in (b"few", b"many"):
+        pytest.skip("a reader does not answer with rows")
+    lines = [b"a", b"bb", side.encode() + b" " + name, b"c", b"d", b"eeeee", b"f"]
+    found = rows(work_on(tmp_path, lines), tmp_path)
+    assert outcome(found) == [
+        ("ok", None, 1), ("ok", None, 2), ("failed", CODES[name], None), ("ok", None, 1), ("ok", None, 1),
+        ("ok", None, 5), ("ok", None, 1),
+    ]  # fmt: skip
+    assert found[2]["source_offset"] == 5 and found[2]["error_detail"]
+
+
+def test_columns_known_to_the_reader_stay_in_the_row_of_a_crash(tmp_path):
+    found = rows(work_on(tmp_path, [b"a", b"kernel segv"]), tmp_path)
+    assert found[1]["line"] == b"kernel segv"
+
+
+def test_a_whole_batch_of_killers(tmp_path):
+    lines = [b"a"] * 4 + [b"kernel segv", b"kernel exit0", b"read abort", b"kernel raise"] + [b"b"] * 3
+    found = rows(work_on(tmp_path, lines), tmp_path)
+    assert [row["error_code"] for row in found] == [None] * 4 + ["crash", "crash", "crash", "exception"] + [None] * 3
+
+
+def test_deaths_stand_in_the_receipt_with_exit_and_stderr(tmp_path):
+    rows(work_on(tmp_path, [b"a", b"kernel segv"]), tmp_path)
+    deaths = read_receipt(tmp_path / "scratch/part.parquet").deaths
+    assert [(d.position, d.step, d.code, d.exit) for d in deaths] == [
+        (2, "kernel", "crash", "killed by SIGSEGV"), (2, "kernel", "crash", "killed by SIGSEGV"),
+    ]  # fmt: skip
+    assert "Segmentation fault" in deaths[1].stderr and "harm.py" in deaths[1].stderr
+
+
+def test_a_hang_says_where(tmp_path):
+    found = rows(work_on(tmp_path, [b"kernel regex"]), tmp_path)
+    assert "no end in 1 s" in found[0]["error_detail"] and "harm.py" in found[0]["error_detail"]
+
+
+def test_slow_but_healthy_batch_is_no_hang(tmp_path):
+    work = replace(work_on(tmp_path, [b"a"] * 8), config=HarmConfig(seconds=0.4))
+    assert outcome(rows(work, tmp_path)) == [("ok", None, 1)] * 8
+    assert read_receipt(tmp_path / "scratch/part.parquet").deaths == []
+
+
+def test_after_a_death_no_row_is_done_more_than_twice_over(tmp_path):
+    lines = [b"a" * 1000] * 40 + [b"kernel segv"] + [b"b" * 1000] * 40
+    run = replace(RUN, parquet=ParquetOptions(row_group_bytes=8000))
+    found = rows(work_on(tmp_path, lines, run), tmp_path)
+    assert [row["size"] for row in found] == [1000] * 40 + [None] + [1000] * 40
+    assert len(list((tmp_path / "scratch").glob("segment-*"))) > 5
+
+
+def test_failed_rows_are_done_again_and_the_others_copied(tmp_path):
+    work = work_on(tmp_path, [b"a", b"kernel raise", b"c", b"read segv", b"kernel few", b"d"])
+    scratch = tmp_path / "first"
+    scratch.mkdir()
+    first = do_split(work, scratch)
+    healed = HarmConfig(prefix="12345", healed=True)
+    again = replace(work, previous=str(first), source=LinesSource(healed=True), config=healed)
+    # The changed prefix shows which rows were made anew: those that had failed.
+    assert [row["size"] for row in rows(again, tmp_path)] == [1, 17, 1, 14, 15, 1]
+
+
+def test_an_input_that_is_gone_fails_the_split_for_good(tmp_path):
+    work = work_on(tmp_path, [b"a"])
+    (tmp_path / "lines.txt").unlink()
+    with pytest.raises(SplitFailed, match="lines") as error:
+        rows(work, tmp_path)
+    assert error.value.kind == "unreadable"
+
+
+def test_an_input_that_is_gone_can_be_a_row(tmp_path):
+    work = work_on(tmp_path, [b"a"], replace(RUN, unreadable="record"))
+    (tmp_path / "lines.txt").unlink()
+    (row,) = rows(work, tmp_path)
+    assert (row["status"], row["error_code"], row["source_offset"], row["source_length"]) == (
+        "failed", "unreadable", 0, 2,
+    )  # fmt: skip
+
+
+def test_a_kernel_that_cannot_be_made_is_no_record_s_fault(tmp_path):
+    work = work_on(tmp_path, [b"a"])
+    broken = replace(work, job=replace(JOB, make_kernel=print))
+    with pytest.raises(SplitFailed, match="NoneType") as error:
+        rows(broken, tmp_path)
+    assert error.value.kind == "bug"
