@@ -1,0 +1,380 @@
+"""A real HDFS and YARN on loopback, in one temporary folder: what runs on it has run on a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+HADOOP_VERSION = "3.5.0"
+POM = Path(__file__).with_name("hadoop.pom.xml")
+JARS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fireball" / f"hadoop-{HADOOP_VERSION}"
+
+MAIN = {
+    "nn": "org.apache.hadoop.hdfs.server.namenode.NameNode",
+    "dn1": "org.apache.hadoop.hdfs.server.datanode.DataNode",
+    "dn2": "org.apache.hadoop.hdfs.server.datanode.DataNode",
+    "rm": "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager",
+    "nm1": "org.apache.hadoop.yarn.server.nodemanager.NodeManager",
+    "nm2": "org.apache.hadoop.yarn.server.nodemanager.NodeManager",
+}
+HEAP_MB = {"nn": 192, "dn": 128, "rm": 256, "nm": 192}
+# Small JVMs that start fast: serial collector, no optimising compiler.
+JVM = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true"]
+# Hadoop on Java 17 reflects into the JDK.
+OPENS = [
+    f"--add-opens=java.base/{package}=ALL-UNNAMED"
+    for package in ("java.io", "java.lang", "java.lang.reflect", "java.net", "java.nio", "java.util")
+] + ["--add-opens=java.base/java.util.concurrent=ALL-UNNAMED"]
+DEADLINE_SECONDS = 120.0
+
+
+def jars() -> Path:
+    """The servers' class path, from Maven Central the first time (99 MB, a minute)."""
+    if not JARS.exists():
+        fetched = JARS.with_name(f"{JARS.name}.{os.getpid()}")
+        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={fetched}", "-DincludeScope=runtime"]
+        subprocess.run(["mvn", "-B", "-q", "-f", str(POM), *goal], check=True, timeout=600)
+        with contextlib.suppress(OSError):  # somebody else was faster
+            fetched.rename(JARS)
+        shutil.rmtree(fetched, ignore_errors=True)
+    return JARS
+
+
+@dataclass
+class MiniHadoop:
+    """NameNode, two DataNodes, ResourceManager, two NodeManagers (127.0.0.1 and 127.0.0.2: two hosts for YARN).
+
+    Roles are named nn dn1 dn2 rm nm1 nm2. The NodeManagers are stock, memory checks included.
+    """
+
+    root: Path
+    node_mb: int = 6144
+    node_cores: int = 4
+    daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def conf_dir(self) -> Path:
+        """What HADOOP_CONF_DIR is for clients."""
+        return self.root / "conf" / "client"
+
+    @property
+    def default_fs(self) -> str:
+        return f"hdfs://127.0.0.1:{self.ports['nn.rpc']}"
+
+    def start(self) -> MiniHadoop:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o755)
+        self.ports = _free_ports(PORTS)
+        for role in ("client", *MAIN):
+            _write_conf(self.root / "conf" / role, self._settings(role))
+        try:
+            self.launch("rm")  # needs no HDFS: it starts while the NameNode formats
+            subprocess.run(
+                self._command("nn", "-format", "-nonInteractive"),
+                env=self._env(),
+                capture_output=True,
+                check=True,
+                timeout=DEADLINE_SECONDS,
+            )
+            for role in ("nn", "dn1", "dn2", "nm1", "nm2"):
+                self.launch(role)
+            self.wait_until(lambda: self.live_datanodes() == 2 and not self.safe_mode(), "HDFS is up")
+            self.wait_until(lambda: self.live_nodes() == 2, "both NodeManagers are registered")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def launch(self, role: str) -> None:
+        log = self.root / "logs" / f"{role}.log"
+        log.parent.mkdir(exist_ok=True)
+        (self.root / role).mkdir(exist_ok=True)
+        with log.open("ab") as out:
+            self.daemons[role] = subprocess.Popen(
+                self._command(role),
+                env=self._env(),
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,  # Ctrl-C of the test run is not for the daemons ...
+                preexec_fn=_die_with_parent,  # ... but its death is
+            )
+
+    def kill(self, role: str) -> None:
+        """SIGKILL. The containers of a killed NodeManager go on, as they do in real life."""
+        daemon = self.daemons.pop(role)
+        daemon.kill()
+        daemon.wait(30)
+
+    def restart(self, role: str) -> None:
+        if role in self.daemons:
+            self.kill(role)
+        self.launch(role)
+
+    def stop(self) -> None:
+        for daemon in self.daemons.values():
+            daemon.terminate()
+        for daemon in self.daemons.values():
+            try:
+                daemon.wait(10)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait(10)
+        self.daemons.clear()
+        for pid in self.containers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def containers(self) -> list[int]:
+        """Pids of what runs in the NodeManagers' folders, also after their NodeManager died."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if str((entry / "cwd").readlink()).startswith((f"{self.root}/nm1", f"{self.root}/nm2")):
+                    found.append(int(entry.name))
+        return found
+
+    def wait_until(self, holds: Callable[[], bool], what: str, seconds: float = DEADLINE_SECONDS) -> None:
+        end = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(OSError, ValueError, LookupError):  # not listening yet, or the bean is not there
+                if holds():
+                    return
+            for role, daemon in self.daemons.items():
+                if daemon.poll() is not None:
+                    raise RuntimeError(f"{role} ended with {daemon.returncode}, waiting for: {what}\n{self.log(role)}")
+            if time.monotonic() > end:
+                raise TimeoutError(f"not in {seconds} s: {what}\n" + "\n".join(self.log(role, 5) for role in MAIN))
+            time.sleep(0.1)
+
+    # The daemons' own web pages: no client JVM, milliseconds.
+
+    def live_datanodes(self) -> int:
+        return int(self._name_node("FSNamesystemState")["NumLiveDataNodes"])
+
+    def safe_mode(self) -> bool:
+        return bool(self._name_node("NameNodeInfo")["Safemode"])
+
+    def live_nodes(self) -> int:
+        return int(self._get("rm.http", "/ws/v1/cluster/metrics")["clusterMetrics"]["activeNodes"])
+
+    def applications(self) -> list[dict[str, Any]]:
+        """Newest first."""
+        found = (self._get("rm.http", "/ws/v1/cluster/apps").get("apps") or {}).get("app") or []
+        return sorted(found, key=lambda app: str(app["id"]), reverse=True)
+
+    def kill_application(self, application: str) -> None:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.ports['rm.http']}/ws/v1/cluster/apps/{application}/state?user.name=root",
+            b'{"state": "KILLED"}',
+            {"Content-Type": "application/json"},
+            method="PUT",
+        )
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def container_logs(self, application: str, name: str = "*") -> list[Path]:
+        """Files that the containers of an application wrote."""
+        return sorted(self.root.glob(f"nm*/containers/{application}/*/{name}"))
+
+    def log(self, role: str, lines: int = 15) -> str:
+        path = self.root / "logs" / f"{role}.log"
+        tail = path.read_text(errors="replace").splitlines()[-lines:] if path.exists() else []
+        return "\n".join([f"--- {role}", *tail])
+
+    # Hadoop's own clients.
+
+    def fs(self, *args: str) -> str:
+        """What `hdfs dfs ARGS` prints; raises CalledProcessError."""
+        return self._client("org.apache.hadoop.fs.FsShell", *args)
+
+    def dfsadmin(self, *args: str) -> str:
+        return self._client("org.apache.hadoop.hdfs.tools.DFSAdmin", *args)
+
+    def _client(self, main: str, *args: str) -> str:
+        command = [*_java(self.conf_dir, 256), main, *args]
+        done = subprocess.run(
+            command, env=self._env(), text=True, capture_output=True, check=False, timeout=DEADLINE_SECONDS
+        )
+        if done.returncode:
+            raise subprocess.CalledProcessError(done.returncode, args, done.stdout, done.stderr)
+        return done.stdout
+
+    def _name_node(self, bean: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._get("nn.http", f"/jmx?qry=Hadoop:service=NameNode,name={bean}")["beans"][0]
+        return found
+
+    def _get(self, port: str, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[port]}{path}", timeout=5) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    def _command(self, role: str, *args: str) -> list[str]:
+        return [*_java(self.root / "conf" / role, HEAP_MB[role[:2]]), MAIN[role], *args]
+
+    def _env(self) -> dict[str, str]:
+        # Nothing of the caller's HADOOP_*, SPARK_* or PYTHON* may reach the daemons, and from there the containers.
+        java_home = Path(shutil.which("java") or "java").resolve().parents[1]
+        return {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "JAVA_HOME": os.environ.get("JAVA_HOME", str(java_home)),
+            "HOME": str(self.root),
+            "HADOOP_USER_NAME": "root",
+        }
+
+    def _settings(self, role: str) -> dict[str, dict[str, object]]:
+        own = self.root / role
+        port = {name: f"127.0.0.1:{number}" for name, number in self.ports.items()}
+        node = f"127.0.0.{role[2]}" if role.startswith("nm") else "127.0.0.1"
+        data = {name: f"127.0.0.1:{self.ports.get(f'{role}.{name}', 0)}" for name in ("data", "ipc", "http")}
+        core = {
+            "fs.defaultFS": f"hdfs://{port['nn.rpc']}",
+            "hadoop.tmp.dir": own / "tmp",
+            "hadoop.security.token.service.use_ip": "true",  # addresses are compared as given: there is no DNS
+            # A dead NameNode is an error within seconds for a client; daemons wait for each other.
+            "ipc.client.connect.max.retries": 5 if role == "client" else 200,
+            "ipc.client.connect.retry.interval": 200,
+        }
+        hdfs = {
+            "dfs.replication": 2,
+            "dfs.namenode.rpc-address": port["nn.rpc"],
+            "dfs.namenode.http-address": port["nn.http"],
+            "dfs.namenode.name.dir": f"file://{own}/name",
+            "dfs.datanode.data.dir": f"file://{own}/data",
+            "dfs.datanode.address": data["data"],
+            "dfs.datanode.ipc.address": data["ipc"],
+            "dfs.datanode.http.address": data["http"],
+            "dfs.datanode.hostname": "127.0.0.1",
+            "dfs.namenode.datanode.registration.ip-hostname-check": "false",
+            "dfs.namenode.safemode.extension": 0,
+            "dfs.namenode.safemode.min.datanodes": 2,
+            "dfs.blockreport.initialDelay": "0s",
+            # A DataNode is dead after 2 x recheck + 10 x heartbeat: 12 s instead of ten minutes.
+            "dfs.heartbeat.interval": "1s",
+            "dfs.namenode.heartbeat.recheck-interval": 1000,
+            "dfs.namenode.stale.datanode.interval": 3000,
+            "dfs.namenode.avoid.read.stale.datanode": "true",
+            "dfs.namenode.avoid.write.stale.datanode": "true",
+            "dfs.namenode.redundancy.interval.seconds": "1s",
+            # Of two DataNodes a broken pipeline has no spare to bring in.
+            "dfs.client.block.write.replace-datanode-on-failure.policy": "NEVER",
+            "dfs.client.socket-timeout": 10000,
+            "dfs.namenode.handler.count": 4,
+            "dfs.namenode.fs-limits.min-block-size": 1024,
+        }
+        yarn = {
+            "yarn.resourcemanager.hostname": "127.0.0.1",
+            "yarn.resourcemanager.address": port["rm.rpc"],
+            "yarn.resourcemanager.scheduler.address": port["rm.scheduler"],
+            "yarn.resourcemanager.resource-tracker.address": port["rm.tracker"],
+            "yarn.resourcemanager.admin.address": port["rm.admin"],
+            "yarn.resourcemanager.webapp.address": port["rm.http"],
+            "yarn.resourcemanager.am.max-attempts": 4,
+            "yarn.scheduler.minimum-allocation-mb": 128,
+            "yarn.scheduler.maximum-allocation-mb": self.node_mb,
+            "yarn.scheduler.maximum-allocation-vcores": self.node_cores,
+            "yarn.nodemanager.hostname": node,
+            "yarn.nodemanager.address": f"{node}:{self.ports.get(f'{role}.rpc', 0)}",
+            "yarn.nodemanager.localizer.address": f"{node}:{self.ports.get(f'{role}.localizer', 0)}",
+            "yarn.nodemanager.webapp.address": f"{node}:{self.ports.get(f'{role}.http', 0)}",
+            "yarn.nodemanager.collector-service.address": f"{node}:{self.ports.get(f'{role}.collector', 0)}",
+            "yarn.nodemanager.local-dirs": own / "local",
+            "yarn.nodemanager.log-dirs": own / "containers",
+            "yarn.nodemanager.resource.memory-mb": self.node_mb,
+            "yarn.nodemanager.resource.cpu-vcores": self.node_cores,
+            # YARN killing a container over its memory is a case that happens.
+            "yarn.nodemanager.pmem-check-enabled": "true",
+            "yarn.nodemanager.vmem-check-enabled": "false",
+            "yarn.nodemanager.env-whitelist": "JAVA_HOME,PATH,LANG,TZ",
+            "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 100,
+            "yarn.nodemanager.disk-health-checker.min-free-space-per-disk-mb": 0,
+            "yarn.log-aggregation-enable": "false",  # container logs stay readable in their folders
+            # A dead node is noticed in 10 s instead of ten minutes; less fails on a busy machine.
+            "yarn.nm.liveness-monitor.expiry-interval-ms": 10000,
+            # This one also runs while the archive is localised.
+            "yarn.am.liveness-monitor.expiry-interval-ms": 300000,
+            "yarn.resourcemanager.nodemanagers.heartbeat-interval-ms": 300,
+            "yarn.nodemanager.sleep-delay-before-sigkill.ms": 250,
+            "yarn.resourcemanager.connect.max-wait.ms": 15000,
+            "yarn.resourcemanager.connect.retry-interval.ms": 500,
+            "yarn.client.application-client-protocol.poll-interval-ms": 100,
+            "yarn.client.nodemanager-connect.max-wait-ms": 5000,
+            "yarn.client.nodemanager-connect.retry-interval-ms": 500,
+        }
+        capacity = {
+            "yarn.scheduler.capacity.root.queues": "default",
+            "yarn.scheduler.capacity.root.default.capacity": 100,
+            "yarn.scheduler.capacity.root.default.user-limit-factor": 100,
+            "yarn.scheduler.capacity.maximum-am-resource-percent": "1.0",
+            "yarn.scheduler.capacity.node-locality-delay": -1,
+        }
+        return {"core": core, "hdfs": hdfs, "yarn": yarn, "capacity": capacity}
+
+
+PORTS = (
+    *("nn.rpc", "nn.http", "rm.rpc", "rm.scheduler", "rm.tracker", "rm.admin", "rm.http"),
+    *(f"{role}.{name}" for role in ("dn1", "dn2") for name in ("data", "ipc", "http")),
+    *(f"{role}.{name}" for role in ("nm1", "nm2") for name in ("rpc", "localizer", "http", "collector")),
+)
+SITE = {"core": "core-site", "hdfs": "hdfs-site", "yarn": "yarn-site", "capacity": "capacity-scheduler"}
+LOG4J = """log4j.rootLogger={level},A
+log4j.appender.A=org.apache.log4j.ConsoleAppender
+log4j.appender.A.target=System.err
+log4j.appender.A.layout=org.apache.log4j.PatternLayout
+log4j.appender.A.layout.ConversionPattern=%d{{HH:mm:ss,SSS}} %p %c{{2}}: %m%n
+log4j.logger.org.apache.hadoop.util.NativeCodeLoader=ERROR
+"""
+
+
+@contextlib.contextmanager
+def running(root: Path) -> Iterator[MiniHadoop]:
+    """A cluster for the length of a block."""
+    cluster = MiniHadoop(root).start()
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+def _free_ports(names: tuple[str, ...]) -> dict[str, int]:
+    # All are held open until all are chosen, so that no two are the same.
+    with contextlib.ExitStack() as stack:
+        sockets = {name: stack.enter_context(socket.socket()) for name in names}
+        for one in sockets.values():
+            one.bind(("127.0.0.1", 0))
+        return {name: one.getsockname()[1] for name, one in sockets.items()}
+
+
+def _write_conf(folder: Path, settings: Mapping[str, Mapping[str, object]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for site, values in settings.items():
+        lines = (f"<property><name>{k}</name><value>{escape(str(v))}</value></property>" for k, v in values.items())
+        (folder / f"{SITE[site]}.xml").write_text("<configuration>\n" + "\n".join(lines) + "\n</configuration>\n")
+    (folder / "log4j.properties").write_text(LOG4J.format(level="WARN" if folder.name == "client" else "INFO"))
+    # The web pages are not in Maven Central's jar; empty folders are enough for the DataNode to start.
+    for page in ("hdfs", "datanode"):
+        (folder / "webapps" / page).mkdir(parents=True, exist_ok=True)
+
+
+def _java(conf: Path, heap_mb: int) -> list[str]:
+    return ["java", f"-Xmx{heap_mb}m", *JVM, *OPENS, "-cp", f"{conf}:{jars()}/*"]
+
+
+def _die_with_parent() -> None:
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
