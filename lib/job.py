@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -22,6 +22,9 @@ class Job(Generic[Config]):
     The kernel gets batches of PROVENANCE, `flags` and `record_schema`; it returns as many rows, in order, with the
     columns of `output_schema`, and any of OUTCOME it has something to say in (left out, they mean: ok, no flags).
     Columns that stand in both schemas are carried into the rows of records that the kernel cannot handle.
+    A table's rows come as one column, `lib.records.ROW`, whose struct<> stands for whatever fields the file has.
+    `prepare` runs once, at the door: it reads the files that the config names (models), with the inputs' absolute URIs
+    at hand, and returns the config that the run goes by, complete and with absolute URIs; raises UsageError.
     `make_kernel` does the set-up, once a process. `finish` runs after the last commit, is idempotent and writes only
     through `Output.extra`.
     """
@@ -34,6 +37,7 @@ class Job(Generic[Config]):
     output_schema: pa.Schema
     make_kernel: Callable[[Config], Kernel]
     finish: Callable[[Output, Config], None] | None = None
+    prepare: Callable[[Config, Sequence[str]], Config] | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ ERROR_CODES = {
     "truncated": "the input ends inside the record",
     "oversize": "the record is larger than run.max_record_bytes",
     "unreadable": "the input could not be opened or read (run.unreadable: record)",
+    "missing_column": "the table has no column that the config names",
+    "missing_value": "a value that the job needs is null or NaN",
+    "wrong_type": "a value is not of the type that the job needs",
 }
 
 
@@ -57,3 +60,6 @@ OUTCOME = pa.schema(
 
 # A source's own place mark: opaque, strictly rising within a split; never in the output.
 POSITION = pa.field("position", pa.int64())
+
+# A table's row as one struct; its fields are the input's, so that a schema cannot say them: struct<> stands for any.
+ROW = pa.field("row", pa.struct([]))

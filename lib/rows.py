@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lib.job import Job, Kernel
-from lib.records import ERROR_CODES, OUTCOME, POSITION, PROVENANCE, Status
+from lib.records import ERROR_CODES, OUTCOME, POSITION, PROVENANCE, ROW, Status
 
 DETAIL_CHARACTERS = 2000  # of an error_detail: enough for a traceback's end, never a page
 _COMMON = frozenset([POSITION.name, *PROVENANCE.names, *OUTCOME.names])
@@ -30,8 +30,9 @@ def written_schema(job: Job[Any], columns: tuple[str, ...] = ()) -> pa.Schema:
 
 def conform(batch: pa.RecordBatch, record_schema: pa.Schema) -> pa.RecordBatch:
     """The common columns and `record_schema`, in that order; what the source does not know is null."""
-    schema = pa.schema([POSITION, *PROVENANCE, *OUTCOME, *record_schema])
     names = set(batch.schema.names)
+    known = [batch.schema.field(f.name) if f.equals(ROW) and f.name in names else f for f in record_schema]
+    schema = pa.schema([POSITION, *PROVENANCE, *OUTCOME, *known])
     columns = [batch[f.name].cast(f.type) if f.name in names else pa.nulls(batch.num_rows, f.type) for f in schema]
     return pa.record_batch(columns, schema=schema)
 
