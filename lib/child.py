@@ -21,7 +21,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -281,28 +281,38 @@ def _detail(error: BaseException) -> str:
 
 
 def main(payload: bytes, folder: str, parent: int) -> None:
-    """Entry of the process; `parent` is the one it must not outlive."""
-    _settle(Path(folder), parent)
+    """Entry of the process; `parent` is the one it must not outlive. Without pieces it only tries the set-up."""
+    place = Path(folder)
+    _settle(place, parent)
     try:
-        work, lessons = pickle.loads(payload)
-        pa.set_memory_pool(pa.system_memory_pool())  # the default pool reserves address space in large steps
-        pa.set_cpu_count(1)
-        rows = Rows(work.job, work.job.make_kernel(work.config), work.run.columns)
-        probe(rows, work)
+        work, lessons, rows = _set_up(payload)
+    except BaseException as error:
+        _tell(place, "setup", error)
+    if not work.split.pieces:
+        return
+    try:
         _fence(work.run)
-        Child(work, lessons, Path(folder), Page(Path(folder, "page")), rows).run()
+        Child(work, lessons, place, Page(place / "page"), rows).run()
     except MemoryError:
         os._exit(EXIT_MEMORY)
     except BaseException as error:
-        kind = _kind(error)
-        told = {"kind": kind, "message": _detail(error), "traceback": traceback.format_exc()}
-        Path(folder, "error.json").write_text(json.dumps(told))
-        os._exit(EXIT_TOLD)
+        _tell(place, _kind(error), error)
 
 
-def probe(rows: Rows, work: Work) -> None:
-    """Run the kernel on no records, which finds what is wrong with every record alike."""
+def _set_up(payload: bytes) -> tuple[Work, Lessons, Rows]:
+    work, lessons = pickle.loads(payload)
+    pa.set_memory_pool(pa.system_memory_pool())  # the default pool reserves address space in large steps
+    pa.set_cpu_count(1)
+    rows = Rows(work.job, work.job.make_kernel(work.config), work.run.columns)
+    # No records: finds what is wrong with all of them alike.
     rows.handle(conform(pa.RecordBatch.from_pylist([], schema=_EMPTY), work.job.record_schema))
+    return work, lessons, rows
+
+
+def _tell(folder: Path, kind: str, error: BaseException) -> NoReturn:
+    told = {"kind": kind, "message": _detail(error), "traceback": "".join(traceback.format_exception(error))}
+    (folder / "error.json").write_text(json.dumps(told))
+    os._exit(EXIT_TOLD)
 
 
 _EMPTY = pa.schema([POSITION, *PROVENANCE, *OUTCOME])

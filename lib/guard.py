@@ -24,6 +24,7 @@ from types import ModuleType
 from lib import child
 from lib.child import KERNEL, READ, STEP_NAMES, Lessons, Page, Verdict, Work
 from lib.receipt import Death
+from lib.split import Split
 
 POLL_SECONDS = 0.2
 DUMP_SECONDS = 0.3  # to print where a hanging child is, before it is killed
@@ -33,7 +34,7 @@ PRELOAD = ("lib.child", "pandas", "pyarrow.compute", "pyarrow.parquet")
 
 
 class SplitFailed(Exception):
-    """A split that has no file: `kind` is storage, unreadable, changed or bug; only storage is worth a retry."""
+    """A split that has no file: `kind` is storage, unreadable, changed, setup or bug; only storage is worth a retry."""
 
     def __init__(self, kind: str, message: str, traceback: str = "") -> None:
         super().__init__(message)
@@ -52,6 +53,20 @@ def do_split(work: Work, folder: Path) -> Path:
     while death := _live(work, lessons, folder):
         lessons = _learn(lessons, *death)
     return folder / "part.parquet"
+
+
+def try_set_up(work: Work, folder: Path) -> str:
+    """What keeps every split from being done (a missing module, a broken kernel); an empty text where nothing does."""
+    page = Page.create(folder / "page")
+    process = _start(replace(work, split=Split("set-up", work.source.kind, ())), Lessons(), folder)
+    try:
+        _watch(process, page, work.run.record_timeout_seconds)
+    finally:
+        _end(process)
+    if (told := folder / "error.json").exists():
+        found: dict[str, str] = json.loads(told.read_text())
+        return found["message"]
+    return "" if process.exitcode == 0 else f"{_exit_words(process.exitcode)}: {_excerpt(folder / 'stderr')}"
 
 
 def _learn(lessons: Lessons, death: Death, first: int, last: int) -> Lessons:

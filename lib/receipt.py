@@ -83,23 +83,31 @@ class Tally:
         Raises Untiled where a range does not begin where the one before ended.
         """
         for uri, member, offset, length, status, code in _tuples(records, _RANGE):
-            covered = self.receipt.covered.setdefault(uri, [offset, offset, offset])
-            shares = member is not None and offset == covered[2] and offset + length == covered[1]
-            if offset != covered[1] and not shares:
-                raise Untiled(f"{uri}: a record at {offset} follows one that ends at {covered[1]}")
-            covered[1:] = [offset + length, offset]
+            self.follow_one(uri, member, offset, length)
             if status == Status.UNSELECTED:
                 self.receipt.unselected.setdefault(uri, []).append([offset, length, code])
 
+    def follow_one(self, uri: str, member: str | None, offset: int, length: int) -> None:
+        """Extend the ranges by one record; several records may share the range of their gzip member."""
+        covered = self.receipt.covered.setdefault(uri, [offset, offset, offset])
+        shares = member is not None and offset == covered[2] and offset + length == covered[1]
+        if offset != covered[1] and not shares:
+            raise Untiled(f"{uri}: a record at {offset} follows one that ends at {covered[1]}")
+        covered[1:] = [offset + length, offset]
+
     def count(self, rows: pa.RecordBatch) -> None:
         """Count rows as they are written."""
-        receipt = self.receipt
         for uri, _, offset, length, status, code in _tuples(rows, _RANGE):
-            codes = receipt.counts.setdefault(status, {})
-            codes[code or ""] = codes.get(code or "", 0) + 1
-            receipt.rows_by_uri[uri] = receipt.rows_by_uri.get(uri, 0) + 1
-            if status == Status.FAILED and len(receipt.failures) < FAILURES_LISTED:
-                receipt.failures.append([uri, offset, length, code])
+            self.count_one(uri, offset, length, status, code)
+
+    def count_one(self, uri: str, offset: int, length: int, status: str, code: str | None) -> None:
+        """Count one row."""
+        receipt = self.receipt
+        codes = receipt.counts.setdefault(status, {})
+        codes[code or ""] = codes.get(code or "", 0) + 1
+        receipt.rows_by_uri[uri] = receipt.rows_by_uri.get(uri, 0) + 1
+        if status == Status.FAILED and len(receipt.failures) < FAILURES_LISTED:
+            receipt.failures.append([uri, offset, length, code])
 
 
 def _tuples(batch: pa.RecordBatch, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

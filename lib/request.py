@@ -27,6 +27,7 @@ class Request:
     deploy_mode: str = "client"
     spark_conf: dict[str, str] = field(default_factory=dict)
     quiet: bool = False
+    command: str = ""  # what the user typed, to type again
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,8 @@ class Source(Protocol):
 
 
 def source_type(kind: str) -> type[Source]:
-    """The dataclass in `lib/sources/<kind>.py` whose `kind` is this one."""
-    module = importlib.import_module(f"lib.sources.{kind}")
+    """The dataclass in `lib/sources/<kind>.py` whose `kind` is this one; a kind with a dot is a module's own path."""
+    module = importlib.import_module(kind if "." in kind else f"lib.sources.{kind}")
     found: type[Source] = next(
         value for value in vars(module).values() if isinstance(value, type) and vars(value).get("kind") == kind
     )

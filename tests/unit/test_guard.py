@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from harm import CODES, JOB, HarmConfig, LinesSource
+from harm.lines import CODES, JOB, HarmConfig, LinesSource
 
 from lib.child import Work
 from lib.guard import SplitFailed, do_split
@@ -26,7 +26,7 @@ def work_on(folder: Path, lines: list[bytes], run: RunOptions = RUN) -> Work:
     path.write_bytes(b"".join(line + b"\n" for line in lines))
     source = LinesSource()
     (pieces,) = source.plan([f"file://{path}"], 1 << 30)
-    return Work(JOB, HarmConfig(), source, Split("0001-000000", "lines", pieces), run)
+    return Work(JOB, HarmConfig(), source, Split("0001-000000", "harm.lines", pieces), run)
 
 
 def rows(work: Work, folder: Path) -> list[dict]:
@@ -79,12 +79,12 @@ def test_deaths_stand_in_the_receipt_with_exit_and_stderr(tmp_path):
     assert [(d.position, d.step, d.code, d.exit) for d in deaths] == [
         (2, "kernel", "crash", "killed by SIGSEGV"), (2, "kernel", "crash", "killed by SIGSEGV"),
     ]  # fmt: skip
-    assert "Segmentation fault" in deaths[1].stderr and "harm.py" in deaths[1].stderr
+    assert "Segmentation fault" in deaths[1].stderr and "lines.py" in deaths[1].stderr
 
 
 def test_a_hang_says_where(tmp_path):
     found = rows(work_on(tmp_path, [b"kernel regex"]), tmp_path)
-    assert "no end in 1 s" in found[0]["error_detail"] and "harm.py" in found[0]["error_detail"]
+    assert "no end in 1 s" in found[0]["error_detail"] and "lines.py" in found[0]["error_detail"]
 
 
 def test_slow_but_healthy_batch_is_no_hang(tmp_path):
@@ -134,4 +134,4 @@ def test_a_kernel_that_cannot_be_made_is_no_record_s_fault(tmp_path):
     broken = replace(work, job=replace(JOB, make_kernel=print))
     with pytest.raises(SplitFailed, match="NoneType") as error:
         rows(broken, tmp_path)
-    assert error.value.kind == "bug"
+    assert error.value.kind == "setup"

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
+from lib import storage
 from lib.job import Job, Kernel
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status, column
 from lib.sources import Announce
@@ -68,7 +69,7 @@ class LinesSource:
 
     healed: bool = False
 
-    kind: ClassVar[str] = "lines"
+    kind: ClassVar[str] = "harm.lines"
     unit: ClassVar = "bytes"
     schema: ClassVar[pa.Schema] = pa.schema([("line", pa.binary())])
 
@@ -79,10 +80,10 @@ class LinesSource:
     def plan(self, uris: Sequence[str], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
         """Cut anywhere."""
         for uri in uris:
-            found = Path(uri.removeprefix("file://")).stat()
-            for start in range(0, max(found.st_size, 1), split_bytes):
-                end = min(start + split_bytes, found.st_size)
-                yield (Piece(uri, start, end, found.st_size, str(found.st_mtime_ns)),)
+            found = storage.stat(uri)
+            for start in range(0, max(found.size, 1), split_bytes):
+                end = min(start + split_bytes, found.size)
+                yield (Piece(uri, start, end, found.size, found.stamp),)
 
     def read(
         self,
@@ -170,8 +171,15 @@ JOB = Job(
     name="measure_lines",
     summary="The length of each line.",
     config_type=HarmConfig,
-    sources=("lines",),
+    sources=("harm.lines",),
     record_schema=pa.schema([("line", pa.binary())]),
     output_schema=pa.schema([column("line", pa.binary(), "the line"), column("size", pa.int64(), "its length")]),
     make_kernel=make_kernel,
 )
+
+
+def make_broken_kernel(config: HarmConfig) -> Kernel:
+    """What a missing package looks like."""
+    import a_module_that_is_not_there  # noqa: F401
+
+    return make_kernel(config)

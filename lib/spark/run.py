@@ -1,0 +1,240 @@
+"""A run from claim to proof: what is not there yet is done, what is there is counted."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import msgspec
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from lib import accounts, planning
+from lib.child import Work
+from lib.errors import UsageError
+from lib.job import Job
+from lib.ledger import FORMAT, Lease, Ledger
+from lib.output import Output
+from lib.progress import Progress
+from lib.receipt import Receipt, prove
+from lib.records import Status
+from lib.request import End, Request
+from lib.rows import written_schema
+from lib.sources import Source, source_type
+from lib.spark import session
+from lib.spark.task import ANSWER, ProbeTask, SplitTask
+from lib.split import Split
+
+DONE, TOO_MANY_FAILED, INCOMPLETE, BUG = 0, 3, 4, 1
+ROUNDS = 3  # of Spark jobs: one that Spark gives up leaves splits behind that another would do
+
+
+def _plain(value: Any) -> Any:
+    """A dataclass as JSON values, its defaults among them."""
+    return msgspec.to_builtins(asdict(value))
+
+
+def execute(request: Request) -> End:
+    """Bring the output of a request to completion; the same request again resumes.
+
+    Raises UsageError, before anything is written, where config, input or output are wrong.
+    """
+    return Run(request).run()
+
+
+@dataclass
+class Run:
+    """One run of one job in one folder."""
+
+    request: Request
+    answers: dict[str, Receipt] = field(default_factory=dict)  # of splits done by this run
+    failures: dict[str, dict[str, Any]] = field(default_factory=dict)  # what tasks say of splits that cannot be done
+    stopping: str = ""  # why no new split is started
+    began: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.request.output)
+        self.lease = Lease(self.ledger)
+
+    @cached_property
+    def job(self) -> Job[Any]:
+        """The request's job."""
+        found: Job[Any] = importlib.import_module(self.request.job).JOB
+        return found
+
+    @cached_property
+    def config(self) -> Any:
+        """The job's own config."""
+        return msgspec.convert(self.request.config, self.job.config_type)
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """How each kind of input is read."""
+        return {kind: msgspec.convert(values, source_type(kind)) for kind, values in self.request.sources.items()}
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What the rows depend on."""
+        return {
+            "format": FORMAT,
+            "job": self.job.name,
+            "columns": {f.name: str(f.type) for f in written_schema(self.job, self.request.run.columns)},
+            "config": _plain(self.config),
+            "sources": {kind: _plain(source) for kind, source in self.sources.items()},
+        }
+
+    def run(self) -> End:
+        """Claim, plan, do, prove."""
+        request = self.request
+        self.ledger.claim(self.identity, request.overwrite)
+        cores = session.cores(request.master)
+        splits = planning.extend(
+            self.ledger, self.sources, request.inputs, request.source, request.run.split_bytes, cores
+        )
+        todo = self._todo(splits)
+        earlier = self.ledger.load("_report.json")
+        if not todo and earlier and earlier["state"] == "done" and earlier["splits"]["planned"] == len(splits):
+            self._say(f"{request.output}: all {len(splits)} splits are done and proven; nothing to do")
+            return End(earlier["exit_code"], accounts.summary(earlier))
+        self.ledger.sweep()
+        if other := self.lease.take():
+            self._say(f"run {other['run']} on {other['host']} (pid {other['pid']}) seems to work here too: harmless")
+        state, code = "failed", BUG
+        try:
+            self._do(splits, todo)
+            report = self._conclude(splits)
+            state, code = report["state"], report["exit_code"]
+            return End(code, accounts.summary(report))
+        finally:
+            self.lease.release(state, code)
+
+    def _todo(self, splits: Sequence[Split]) -> list[Split]:
+        done = self.ledger.done()
+        todo = [split for split in splits if split.id not in done]
+        if self.request.retry_failed:
+            receipts = self.ledger.receipts(split.id for split in splits if split.id in done)
+            todo += [split for split in splits if split.id in done and Status.FAILED in receipts[split.id].counts]
+        return todo
+
+    def _do(self, splits: Sequence[Split], todo: Sequence[Split]) -> None:
+        if not todo:
+            return
+        self._say(f"{self.job.name}: {len(todo)} of {len(splits)} splits to do -> {self.request.output}")
+        spark = session.get_session(f"fireball {self.job.name}", self.request)
+        self.lease.state["application"] = spark.sparkContext.applicationId
+        with self._stoppable(), Progress(self.ledger, self.lease, splits, todo, self.request.quiet):
+            self._probe(spark, todo[0])
+            for _ in range(ROUNDS):
+                left = [split for split in todo if split.id not in self.answers and split.id not in self.failures]
+                if not left or self.stopping:
+                    break
+                self._round(spark, left)
+
+    def _probe(self, spark: SparkSession, split: Split) -> None:
+        work = Work(self.job, self.config, self.sources[split.kind], split, self.request.run)
+        task = ProbeTask(work, self.request.output, self.lease.run)
+        said = spark.range(1, numPartitions=1).mapInArrow(task, ANSWER).collect()[0].answer
+        if said:
+            raise UsageError(f"{self.job.name} cannot be set up on the executors: {said}")
+
+    def _round(self, spark: SparkSession, splits: Sequence[Split]) -> None:
+        """One Spark job over the splits; where Spark gives it up, what was done stays done."""
+        task = SplitTask(
+            self.job, self.config, self.sources, self.request.run, self.request.output, self.lease.run,
+            self.lease.stop_flag, [msgspec.json.encode(split) for split in splits], self.request.retry_failed,
+            session.ATTEMPTS,
+        )  # fmt: skip
+        try:
+            rows = spark.range(len(splits), numPartitions=len(splits)).mapInArrow(task, ANSWER).collect()
+        except PySparkException as error:
+            self._say(f"Spark gave the job up: {str(error).splitlines()[0]}")
+            rows = []
+            if not self.request.retry_failed:
+                there = self.ledger.done() & {split.id for split in splits}
+                self.answers |= self.ledger.receipts(there)
+        for answer in (json.loads(row.answer) for row in rows):
+            if "receipt" in answer:
+                receipt = Receipt.load(json.dumps(answer["receipt"]).encode())
+                self.answers[receipt.split] = receipt
+            elif "error" in answer:
+                self.failures[answer["split"]] = answer
+                self._say(f"split {answer['split']} failed ({answer['kind']}): {answer['error']}")
+
+    def _conclude(self, splits: Sequence[Split]) -> dict[str, Any]:
+        """Prove what is there, report it, and mark a whole run as such."""
+        done = self.ledger.done()
+        earlier = self.ledger.receipts(s.id for s in splits if s.id in done and s.id not in self.answers)
+        receipts = {s.id: found for s in splits if (found := self.answers.get(s.id) or earlier.get(s.id))}
+        wrong = prove(splits, receipts, {kind: source.unit for kind, source in self.sources.items()})
+        report = accounts.report(self.identity, splits, receipts, wrong)
+        if not wrong and self.job.finish is not None:
+            self.job.finish(Output(self.request.output), self.config)
+        state, code = self._verdict(report, complete=len(receipts) == len(splits))
+        report |= {
+            "state": state,
+            "exit_code": code,
+            "output": self.request.output,
+            "report": f"{self.request.output}/_report.html",
+            "started": self.lease.state["started"],
+            "seconds": round(time.monotonic() - self.began, 3),
+            "unfinished": [
+                {
+                    "split": s.id,
+                    "inputs": [p.uri for p in s.pieces][:3],
+                    "error": self.failures.get(s.id, {}).get("error"),
+                }
+                for s in splits
+                if s.id not in receipts
+            ][: accounts.LISTED],
+            "next": self.request.command if state != "done" else "",
+        }
+        self.ledger.write("_report.json", accounts.to_json(report))
+        if state == "done":
+            self.ledger.write("_SUCCESS", b"")
+        return report
+
+    def _verdict(self, report: dict[str, Any], complete: bool) -> tuple[str, int]:
+        if not complete:
+            return ("stopped" if self.stopping else "incomplete"), INCOMPLETE
+        if not report["proof"]["proven"]:
+            return "unproven", BUG
+        ratio = report["failed"] / max(report["records"], 1)
+        return "done", TOO_MANY_FAILED if ratio > self.request.run.max_failed_ratio else DONE
+
+    def _say(self, text: str) -> None:
+        if not self.request.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Once Ctrl-C, SIGTERM or the end of --max-seconds: no new split is started. Ctrl-C again: at once."""
+
+        def stop(why: str) -> None:
+            if self.stopping:
+                raise KeyboardInterrupt
+            self.stopping = why
+            self._say(f"{why}: no new split is started, those at work are finished; Ctrl-C again stops at once")
+            self.lease.stop()
+
+        timer = threading.Timer(self.request.max_seconds or 1e9, stop, ["time is up (--max-seconds)"])
+        timer.daemon = True
+        if self.request.max_seconds:
+            timer.start()
+        signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        before = {number: signal.signal(number, lambda *_: stop("interrupted")) for number in signals}
+        try:
+            with suppress(KeyboardInterrupt):
+                yield
+        finally:
+            timer.cancel()
+            for number, handler in before.items():
+                signal.signal(number, handler)

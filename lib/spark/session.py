@@ -1,0 +1,57 @@
+"""The Spark session: its settings come from conf/spark/*.conf, each with its reason there."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from lib.request import Request
+
+CONF = Path(__file__).parents[2] / "conf/spark"
+ATTEMPTS = 4  # of a task that fails: local masters allow one unless told so
+
+
+def get_session(name: str, request: Request) -> SparkSession:
+    """The session for a request: ours on local cores, else the one that spark-submit has prepared."""
+    if request.master.startswith("local"):
+        return local_session(name, request.master, request.spark_conf)
+    return SparkSession.builder.appName(name).getOrCreate()
+
+
+def local_session(name: str, master: str, conf: Mapping[str, str]) -> SparkSession:
+    """A session in this process and its own JVM, on local cores."""
+    # The executors' Python is this one, whatever the shell of the user says.
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    root = str(Path(__file__).parents[2])
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([root, *filter(None, sys.path)]))
+    builder = SparkSession.builder.appName(name).master(with_attempts(master))
+    for key, value in (read_conf(CONF / "local.conf") | dict(conf)).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def with_attempts(master: str) -> str:
+    """`local[2]` as `local[2,4]`: a failed task is tried again."""
+    return re.sub(r"^local\[([^,\]]+)\]$", rf"local[\1,{ATTEMPTS}]", "local[1]" if master == "local" else master)
+
+
+def cores(master: str) -> int:
+    """How many tasks a local master runs at once; 0 where that is the cluster's to say."""
+    found = re.match(r"^local\[([0-9]+|\*)", master)
+    if not found:
+        return 1 if master == "local" else 0
+    return len(os.sched_getaffinity(0)) if found[1] == "*" else int(found[1])
+
+
+def read_conf(path: Path) -> dict[str, str]:
+    """A spark-defaults file: a key, white space, a value; `#` begins a comment line."""
+    lines = (line.strip() for line in path.read_text().splitlines())
+    return dict(line.split(None, 1) for line in lines if line and not line.startswith("#"))

@@ -1,0 +1,95 @@
+"""What one Spark task does: one split, from claim to commit, in the PySpark worker."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+from pyspark import TaskContext
+
+from lib import guard, storage
+from lib.child import Work
+from lib.guard import SplitFailed
+from lib.job import Job
+from lib.ledger import Ledger
+from lib.options import RunOptions
+from lib.part import read_receipt
+from lib.sources import Source
+from lib.split import Split
+
+ANSWER = "answer string"  # the schema of what a task returns: one JSON document
+
+
+@dataclass(frozen=True)
+class SplitTask:
+    """Called by Spark with batches of split numbers; answers a receipt or a failure for each."""
+
+    job: Job[Any]
+    config: Any
+    sources: dict[str, Source]
+    run: RunOptions
+    output: str
+    run_id: str
+    stop_flag: str
+    splits: list[bytes]  # JSON: far cheaper than objects where there are 100,000 paths
+    retry_failed: bool
+    attempts: int
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """One answer for each number."""
+        # Many tasks share a node: one thread each, or they fight.
+        os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+        for batch in batches:
+            answers = [json.dumps(self._answer(number)) for number in batch["id"].to_pylist()]
+            yield pa.record_batch([pa.array(answers, pa.string())], names=["answer"])
+
+    def _answer(self, number: int) -> dict[str, Any]:
+        if storage.exists(self.stop_flag):
+            return {"stopped": True}
+        split = msgspec.json.decode(self.splits[number], type=Split)
+        try:
+            return {"receipt": json.loads(self._commit(split))}
+        except (SplitFailed, OSError) as error:
+            failed = error if isinstance(error, SplitFailed) else SplitFailed("storage", str(error))
+            context = TaskContext.get()
+            last = context is None or context.attemptNumber() >= self.attempts - 1
+            if failed.kind == "storage" and not last:
+                raise failed from None  # Spark tries again, perhaps elsewhere
+            return {"split": split.id, "kind": failed.kind, "error": failed.message, "traceback": failed.traceback}
+
+    def _commit(self, split: Split) -> bytes:
+        folder = guard.scratch(storage.scratch(self.output, self.run_id), split.id)
+        try:
+            part = Ledger(self.output).part(split.id)
+            previous = str(storage.fetch(part, folder)) if self.retry_failed and storage.exists(part) else None
+            work = Work(self.job, self.config, self.sources[split.kind], split, self.run, previous)
+            file = guard.do_split(work, folder)
+            receipt = read_receipt(file)
+            storage.publish(file, part)
+            return receipt.dump()
+        finally:
+            guard.discard(folder)
+
+
+@dataclass(frozen=True)
+class ProbeTask:
+    """Finds what would fail every split alike (a missing module, a model that does not load), before the first."""
+
+    work: Work
+    output: str
+    run_id: str
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """An empty text where all is well, else what is wrong."""
+        for _ in batches:
+            folder = guard.scratch(storage.scratch(self.output, self.run_id), "probe")
+            try:
+                said = guard.try_set_up(self.work, folder)
+            finally:
+                guard.discard(folder)
+            yield pa.record_batch([pa.array([said], pa.string())], names=["answer"])

@@ -1,0 +1,1 @@
+"""Records that do harm, for the tests."""

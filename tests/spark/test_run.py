@@ -1,0 +1,148 @@
+"""A run on a real local Spark: every record once, whatever happens to splits and files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from harm.runs import RUN, request, rows, write
+
+from lib import planning
+from lib.errors import UsageError
+from lib.spark.run import Run, execute
+
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
+
+LINES = [b"x" * (i % 50) for i in range(400)]
+
+
+def stamps(output: Path) -> dict[str, int]:
+    return {str(p.relative_to(output)): p.stat().st_mtime_ns for p in output.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> str:
+    return write(tmp_path / "lines.txt", LINES)
+
+
+def test_every_line_once_whatever_the_split_size(tmp_path, lines):
+    seen = []
+    for split_bytes in (700, 3000, 1 << 30):
+        out = tmp_path / str(split_bytes)
+        end = execute(request([lines], out, replace(RUN, split_bytes=split_bytes)))
+        assert end.exit_code == 0 and end.summary["records"] == end.summary["ok"] == 400
+        seen.append(rows(out))
+    assert [row["size"] for row in seen[0]] == [i % 50 for i in range(400)]
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_an_empty_input_gives_an_empty_table_and_a_proof(tmp_path):
+    end = execute(request([write(tmp_path / "empty.txt", [])], tmp_path / "out"))
+    assert (end.exit_code, end.summary["records"]) == (0, 0)
+    assert rows(tmp_path / "out") == [] and (tmp_path / "out/_SUCCESS").exists()
+
+
+def test_one_harmful_line_in_every_split(tmp_path):
+    harmful = [b"kernel segv" if i % 40 == 7 else b"x" * 50 for i in range(160)]
+    end = execute(request([write(tmp_path / "l.txt", harmful)], tmp_path / "out"))
+    assert (end.summary["ok"], end.summary["failed"]) == (156, 4)
+    found = rows(tmp_path / "out")
+    assert [i for i, row in enumerate(found) if row["error_code"] == "crash"] == [7, 47, 87, 127]
+    report = json.loads((tmp_path / "out/_report.json").read_text())
+    assert report["counts"] == {"failed": {"crash": 4}, "ok": {"": 156}} and len(report["deaths"]) == 8
+
+
+def test_the_same_command_again_touches_no_file(tmp_path, lines):
+    first = execute(request([lines], tmp_path / "out"))
+    before = stamps(tmp_path / "out")
+    second = execute(request([lines], tmp_path / "out", replace(RUN, split_bytes=99)))
+    assert second == first and stamps(tmp_path / "out") == before
+
+
+def test_a_lost_part_is_done_again_and_no_other(tmp_path, lines):
+    execute(request([lines], tmp_path / "out"))
+    before = stamps(tmp_path / "out")
+    part = sorted((tmp_path / "out").glob("part-*"))[1]
+    part.unlink()
+    assert execute(request([lines], tmp_path / "out")).exit_code == 0
+    after = stamps(tmp_path / "out")
+    changed = {name for name in after if after[name] != before.get(name)}
+    assert {n for n in changed if n.startswith("part-")} == {part.name}
+    assert [row["size"] for row in rows(tmp_path / "out")] == [i % 50 for i in range(400)]
+
+
+def test_new_files_are_added(tmp_path, lines):
+    execute(request([lines], tmp_path / "out"))
+    before = stamps(tmp_path / "out")
+    more = write(tmp_path / "more.txt", [b"new"])
+    end = execute(request([lines, more], tmp_path / "out"))
+    assert end.summary["records"] == 401
+    after = stamps(tmp_path / "out")
+    assert all(after[name] == before[name] for name in before if name.startswith("part-"))
+    assert sorted(p.name for p in (tmp_path / "out/_state").glob("plan-*")) == ["plan-0001.json", "plan-0002.json"]
+
+
+def test_retry_failed_rewrites_only_the_files_with_failures(tmp_path):
+    harmful = [b"kernel raise" if i == 7 else b"x" * 50 for i in range(160)]
+    uri = write(tmp_path / "l.txt", harmful)
+    assert execute(request([uri], tmp_path / "out")).summary["failed"] == 1
+    before = stamps(tmp_path / "out")
+    end = execute(request([uri], tmp_path / "out", retry_failed=True))
+    after = stamps(tmp_path / "out")
+    changed = [n for n in after if n.startswith("part-") and after[n] != before[n]]
+    assert end.summary["failed"] == 1 and changed == ["part-0001-000000.parquet"]
+
+
+def test_refusals_name_what_is_wrong(tmp_path, lines):
+    out = tmp_path / "out"
+    execute(request([lines], out))
+    with pytest.raises(UsageError, match=r"holds a run with config\.prefix = '', not 'p'; name another"):
+        execute(request([lines], out, config={"prefix": "p"}))
+    write(tmp_path / "lines.txt", [*LINES, b"more"])
+    with pytest.raises(UsageError, match=r"lines\.txt: changed since it was planned"):
+        execute(request([lines], out))
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    (stranger / "letters.doc").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(UsageError, match=r"stranger: not empty and no run of ours \(holds letters\.doc\)"):
+            execute(request([lines], stranger, overwrite=overwrite))
+    assert [p.name for p in stranger.iterdir()] == ["letters.doc"]
+
+
+def test_overwrite_begins_anew(tmp_path, lines):
+    execute(request([lines], tmp_path / "out"))
+    end = execute(request([lines], tmp_path / "out", config={"prefix": "12"}, overwrite=True))
+    assert end.exit_code == 0
+    assert [row["size"] for row in rows(tmp_path / "out")] == [2 + i % 50 for i in range(400)]
+
+
+def test_too_many_failures_end_with_3(tmp_path):
+    uri = write(tmp_path / "l.txt", [b"kernel raise", b"a", b"b", b"c"])
+    assert execute(request([uri], tmp_path / "a", replace(RUN, max_failed_ratio=0.2))).exit_code == 3
+    assert execute(request([uri], tmp_path / "b", replace(RUN, max_failed_ratio=0.3))).exit_code == 0
+
+
+def test_a_file_that_vanishes_ends_with_4_and_the_rest_is_done(tmp_path, lines):
+    gone = write(tmp_path / "gone.txt", [b"a"])
+    run = Run(request([gone, lines], tmp_path / "out"))
+    run.ledger.claim(run.identity, False)
+    planning.extend(run.ledger, run.sources, run.request.inputs, None, 2000, 2)
+    (tmp_path / "gone.txt").unlink()
+    end = execute(request([lines], tmp_path / "out"))
+    assert end.exit_code == 4 and end.summary["records"] == 400
+    report = json.loads((tmp_path / "out/_report.json").read_text())
+    (unfinished,) = report["unfinished"]
+    assert unfinished["inputs"] == [gone] and "gone.txt" in unfinished["error"]
+    assert not (tmp_path / "out/_SUCCESS").exists()
+
+
+def test_a_kernel_that_cannot_be_set_up_stops_before_the_first_split(tmp_path, lines, monkeypatch):
+    import harm.lines as module
+
+    monkeypatch.setattr(module, "JOB", replace(module.JOB, make_kernel=module.make_broken_kernel))
+    with pytest.raises(UsageError, match="measure_lines cannot be set up on the executors: ModuleNotFoundError"):
+        execute(request([lines], tmp_path / "out"))
+    assert not list((tmp_path / "out").glob("part-*"))
