@@ -1,0 +1,149 @@
+"""One record becomes one row: the steps from bytes to fields, in the order in which they happen."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from lib.html import sniff
+from lib.html.charset import Decoded, decode
+from lib.html.metadata import Metadata, read_metadata
+from lib.html.options import ParseHtml
+from lib.html.page import Engine, Page
+from lib.html.urls import Resolver
+from lib.records import Status
+
+REFRESH = re.compile(r"\s*[\d.]*\s*[;,]?\s*(?:url\s*=\s*)?(['\"]?)(?P<url>[^'\"\s][^'\"]*)\1", re.IGNORECASE)
+# Schemes that urljoin can make absolute URLs of.
+ADDRESSABLE = ("http://", "https://", "file://")
+
+
+class Record(NamedTuple):
+    """What is known of a page before it is parsed."""
+
+    content: bytes
+    url: str | None
+    content_type: str | None
+    source_path: str | None
+
+
+class MainText(NamedTuple):
+    """The article, by which engine, the fast engine's beside it, and why there is none."""
+
+    text: str | None = None
+    engine: str | None = None
+    fast: str | None = None
+    problem: str | None = None
+
+
+# (the page's characters, its URL) -> the article.
+Extract = Callable[[str, str | None], MainText]
+
+
+class Row(NamedTuple):
+    """The fields of one page; lists of structs as lists of tuples."""
+
+    content_sha256: str | None = None
+    content_bytes: int = 0
+    decoded: Decoded | None = None
+    page: Page | None = None
+    metadata: Metadata | None = None
+    url_final: str | None = None
+    base_url: str | None = None
+    canonical_url: str | None = None
+    hreflang: list[tuple[str, str | None]] | None = None
+    links: list[tuple[str | None, bool, str, str, str | None]] | None = None  # url, is_external, href, text, rel
+    images: list[tuple[str | None, str | None]] | None = None
+    main: MainText = MainText()
+    status: str = Status.OK.value
+    error_code: str | None = None
+    error_detail: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+def parse(record: Record, options: ParseHtml, engine: Engine, extract: Extract) -> Row:
+    """Read everything off one record."""
+    digest = hashlib.sha256(record.content).hexdigest()
+    blank = Row(digest, len(record.content), url_final=record.url)
+    content, inflated = sniff.inflate(record.content, options.max_page_bytes)
+    other = sniff.why_not_html(content, record.content_type)
+    if other:
+        return blank._replace(status=Status.SKIPPED.value, error_code="not_html", error_detail=other)
+    kept = _cut(content, options.max_page_bytes)
+    decoded = decode(kept, record.content_type, record.url)
+    page = engine(decoded.text, options.max_items)
+    row = _resolved(blank, record, page)
+    main = extract(decoded.text, record.url)
+    flags = _flags(content, inflated, len(kept) < len(content), decoded, page, row)
+    return _judged(row._replace(decoded=decoded, page=page, main=main, flags=flags), len(content), options)
+
+
+def base_url(record: Record, page: Page) -> str:
+    """What the page's links are relative to; "" where nobody knows."""
+    home = record.url or ""
+    if not home and record.source_path and record.source_path.startswith(ADDRESSABLE):
+        home = record.source_path
+    if page.base:
+        return Resolver(home)(page.base).url or home
+    return home
+
+
+def _resolved(row: Row, record: Record, page: Page) -> Row:
+    base = base_url(record, page)
+    resolve = Resolver(base, record.url)
+    metadata = read_metadata(page)
+    refresh = next((content for name, content in page.metas if name == "refresh"), None)
+    target = REFRESH.fullmatch(refresh) if refresh else None
+    return row._replace(
+        metadata=metadata,
+        base_url=base or None,
+        url_final=resolve(target["url"]).url if target else record.url,
+        canonical_url=resolve(metadata.canonical).url if metadata.canonical else None,
+        hreflang=[(lang, resolve(href).url) for lang, href in metadata.hreflang],
+        links=[(*resolve(href), href, text, rel) for href, text, rel in page.links],
+        images=[(resolve(src).url, alt) for src, alt in page.images],
+    )
+
+
+def _cut(content: bytes, limit: int) -> bytes:
+    """The first `limit` bytes, less a UTF-8 sequence that would end in its middle."""
+    if len(content) <= limit:
+        return content
+    end = limit
+    while end > limit - 4 and content[end] & 0xC0 == 0x80:
+        end -= 1
+    return content[:end]
+
+
+def _flags(content: bytes, inflated: bool, cut: bool, decoded: Decoded, page: Page, row: Row) -> tuple[str, ...]:
+    claims = {
+        "empty": not content,
+        "decompressed": inflated,
+        "page_cut": cut,
+        "charset_conflict": decoded.conflict,
+        "undecodable_bytes": decoded.replacement_chars > 0,
+        "items_cut": page.cut,
+        "json_ld_invalid": row.metadata is not None and row.metadata.json_ld_invalid,
+        "bad_urls": any(link[0] is None for link in row.links or ()),
+    }
+    return tuple(flag for flag, holds in claims.items() if holds)
+
+
+def _judged(row: Row, size: int, options: ParseHtml) -> Row:
+    """Name what is cut or missing: bytes before lists before main text."""
+    if "page_cut" in row.flags:
+        detail = f"only the first {options.max_page_bytes} bytes were parsed (max_page_bytes)"
+        return row._replace(status=Status.PARTIAL.value, error_code="page_cut", error_detail=detail)
+    if "items_cut" in row.flags:
+        detail = f"a list holds more than {options.max_items} items (max_items)"
+        return row._replace(status=Status.PARTIAL.value, error_code="items_cut", error_detail=detail)
+    if row.main.problem:
+        return row._replace(
+            status=Status.PARTIAL.value,
+            error_code="main_text_missing",
+            error_detail=row.main.problem,
+            flags=(*row.flags, "main_text_missing"),
+        )
+    return row

@@ -1,0 +1,82 @@
+"""Links made absolute: exactly what urljoin answers, at a fraction of its time."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+# Hrefs of which urljoin is known to keep every character: no dot segments, no empty segments or parts, no parameters.
+_PART = r"[A-Za-z0-9_~%$&+,=!'()*@:|-][A-Za-z0-9_.~%$&+,=!'()*@:|-]*"
+_FIRST = r"[A-Za-z0-9_~%$&+,=!'()*@|-][A-Za-z0-9_.~%$&+,=!'()*@|-]*"
+_TAIL = r"(?:\?[A-Za-z0-9_.~%$&+,=!'()*@:|/-]+)?(?:#[A-Za-z0-9_.~%$&+,=!'()*@:|/?-]+)?"
+_SIMPLE = re.compile(
+    rf"(?P<fragment>#[A-Za-z0-9_.~%$&+,=!'()*@:|/?-]+)"
+    rf"|(?P<root>/(?:{_PART}(?:/{_PART})*/?)?{_TAIL})"
+    rf"|https?://(?P<host>[A-Za-z0-9.-]+(?::[0-9]+)?)(?:/[A-Za-z0-9_.~%$&+,=!'()*@:|/-]*)?{_TAIL}"
+    rf"|(?P<up>(?:\.\./)*)(?P<relative>{_FIRST}(?:/{_PART})*/?){_TAIL}"
+    rf"|(?P<other>(?:mailto|javascript|tel|data):[^/\s].*)",
+    re.ASCII | re.DOTALL,
+)
+WHITE_SPACE = " \t\n\f\r"
+
+
+class Link(NamedTuple):
+    """An absolute URL (None where no URL can be made of the href), and whether it leads to another host."""
+
+    url: str | None
+    is_external: bool
+
+
+class Resolver:
+    """Joins the hrefs of one page to its base."""
+
+    def __init__(self, base: str, page_url: str | None = None) -> None:
+        """Prepare the prefixes that hrefs of this base begin with. `page_url` says whose host is at home."""
+        self._base = base
+        self._home = _host(page_url or base)
+        try:
+            self._page = urljoin(base, "#x")[:-2]
+            self._root = urljoin(base, "/x")[:-2]
+            self._folders = [urljoin(base, "x")[:-1]]
+        except ValueError:
+            self._page, self._root, self._folders = "", "", []
+
+    def __call__(self, href: str) -> Link:
+        """Resolve an href as it stands in the page."""
+        href = href.strip(WHITE_SPACE)
+        match = _SIMPLE.fullmatch(href) if self._folders else None
+        if match is None:
+            return self._slow(href)
+        kind = match.lastgroup
+        if kind == "relative":
+            return Link(self._folder(len(match["up"]) // 3) + href[match.end("up") :], False)
+        if kind == "root":
+            return Link(self._root + href, False)
+        if kind == "fragment":
+            return Link(self._page + href, False)
+        if kind == "host":
+            return Link(href, match["host"].lower() != self._home)
+        return self._slow(href) if href.partition(":")[0] == self._base.partition(":")[0] else Link(href, False)
+
+    def _folder(self, up: int) -> str:
+        while len(self._folders) <= up:
+            self._folders.append(urljoin(self._base, "../" * len(self._folders) + "x")[:-1])
+        return self._folders[up]
+
+    def _slow(self, href: str) -> Link:
+        try:
+            url = urljoin(self._base, href)
+        except ValueError:
+            return Link(None, False)
+        host = _host(url)
+        return Link(url, bool(host) and host != self._home)
+
+
+def _host(url: str) -> str:
+    """Host and port in lower case, "" where the URL has none (or cannot be read)."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return parts.netloc.rpartition("@")[2].lower() if parts.scheme in {"http", "https"} else ""
