@@ -6,17 +6,21 @@ A URI is scheme, `://` and the path as it is, nothing quoted: a local `page?id=7
 from __future__ import annotations
 
 import errno
+import functools
 import glob
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ParamSpec, TypeVar, cast
 
 from lib.errors import UsageError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 HIDDEN = ("_", ".")  # names that begin so are not data, as Spark and pyarrow have it
 
@@ -28,6 +32,21 @@ class Stat:
     uri: str
     size: int
     stamp: str
+
+
+def by_scheme(local: Callable[P, T]) -> Callable[P, T]:
+    """Hand `hdfs://` to the function of the same name in lib/hdfs.py; the URI is the first argument that is a text."""
+
+    @functools.wraps(local)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        uri = next(argument for argument in args if isinstance(argument, str))
+        if uri.startswith("hdfs://"):
+            from lib import hdfs
+
+            return cast("Callable[P, T]", getattr(hdfs, local.__name__))(*args, **kwargs)
+        return local(*args, **kwargs)
+
+    return call
 
 
 def to_uri(text: str) -> str:
@@ -52,11 +71,13 @@ def local_path(uri: str) -> Path:
     return Path(path)
 
 
+@by_scheme
 def open_input(uri: str) -> BinaryIO:
     """Open for reading; seekable, buffered."""
     return local_path(uri).open("rb")
 
 
+@by_scheme
 def stat(uri: str) -> Stat:
     """Size and stamp of a file. Raises FileNotFoundError, PermissionError and the other OSErrors."""
     return _stat(uri, local_path(uri).stat())
@@ -66,6 +87,7 @@ def _stat(uri: str, found: os.stat_result) -> Stat:
     return Stat(uri, found.st_size, f"{found.st_size}-{found.st_mtime_ns}")
 
 
+@by_scheme
 def list_files(uri: str) -> Iterator[Stat]:
     """All files below a folder, in name order; hidden ones and what hidden folders hold are left out."""
     with os.scandir(local_path(uri)) as entries:
@@ -77,6 +99,7 @@ def list_files(uri: str) -> Iterator[Stat]:
             yield _stat(_local_uri(entry.path), entry.stat())
 
 
+@by_scheme
 def expand(uri: str) -> Iterator[Stat]:
     """The files that a URI means: itself, all below a folder, or what its `*`, `?`, `[...]` and `**` match.
 
@@ -107,11 +130,13 @@ def read_bytes(uri: str) -> bytes:
         return file.read()
 
 
+@by_scheme
 def exists(uri: str) -> bool:
     """Whether there is a file or a folder of this name."""
     return local_path(uri).exists()
 
 
+@by_scheme
 def names(uri: str) -> list[str]:
     """What a folder holds, hidden names too, sorted; nothing where there is no folder."""
     with suppress(FileNotFoundError):
@@ -119,6 +144,7 @@ def names(uri: str) -> list[str]:
     return []
 
 
+@by_scheme
 def write_bytes(uri: str, data: bytes) -> None:
     """Write a small file in one step: a reader sees the old or the new one, whole."""
     path = local_path(uri)
@@ -128,6 +154,7 @@ def write_bytes(uri: str, data: bytes) -> None:
     publish(temporary, uri)
 
 
+@by_scheme
 def create(uri: str, data: bytes) -> bool:
     """Write a small file in one step, unless there is one of this name; whether it was written."""
     path = local_path(uri)
@@ -145,14 +172,19 @@ def create(uri: str, data: bytes) -> bool:
     return True
 
 
-def publish(file: Path, uri: str) -> None:
-    """Move a finished local file to its name in one step, in place of what may be there."""
+@by_scheme
+def publish(file: Path, uri: str, unfinished: str | None = None) -> None:
+    """Move a finished local file to its name in one step, in place of what may be there.
+
+    Where a copy has to be made first, it is made in the folder `unfinished`.
+    """
     target = local_path(uri)
     _sync(file)
     file.replace(target)
     _sync(target.parent)
 
 
+@by_scheme
 def write_file(uri: str, file: Path) -> None:
     """Copy a local file to its name, in one step."""
     target = local_path(uri)
@@ -162,6 +194,7 @@ def write_file(uri: str, file: Path) -> None:
     publish(temporary, uri)
 
 
+@by_scheme
 def remove(uri: str) -> None:
     """Remove a file, or a folder and all in it; nothing where there is none."""
     path = local_path(uri)
@@ -171,11 +204,13 @@ def remove(uri: str) -> None:
         path.unlink(missing_ok=True)
 
 
+@by_scheme
 def scratch(output: str, run: str) -> Path:
     """A local folder to write a run's files in, from where `publish` is one step."""
     return local_path(f"{output}/_tmp/{run}")
 
 
+@by_scheme
 def fetch(uri: str, folder: Path) -> Path:
     """A file's local copy, in `folder` where it is not local already."""
     return local_path(uri)

@@ -70,7 +70,7 @@ class SplitTask:
             work = Work(self.job, self.config, self.sources[split.kind], split, self.run, previous)
             file = guard.do_split(work, folder)
             receipt = read_receipt(file)
-            storage.publish(file, part)
+            storage.publish(file, part, f"{self.output}/_tmp/{self.run_id}")
             return receipt.dump()
         finally:
             guard.discard(folder)

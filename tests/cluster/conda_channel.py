@@ -60,10 +60,8 @@ def _look_for_libraries_beside(program: Path, built_for: Path) -> None:
 def _write_package(target: Path, folder: Path) -> None:
     """Write NAME-VERSION-BUILD.conda: a zip of metadata and two tar.zst, contents and index."""
     paths = [_path_entry(path, folder) for path in sorted(folder.rglob("*")) if path.is_file() or path.is_symlink()]
-    index = {
-        **{"name": "python", "version": VERSION, "build": "0", "build_number": 0, "depends": [], "license": "PSF-2.0"},
-        **{"subdir": "linux-64", "arch": "x86_64", "platform": "linux", "timestamp": 1577836800000},
-    }
+    name = {"name": "python", "version": VERSION, "build": "0", "build_number": 0, "depends": [], "license": "PSF-2.0"}
+    index = name | {"subdir": "linux-64", "arch": "x86_64", "platform": "linux", "timestamp": 1577836800000}
     info = {
         "info/index.json": json.dumps(index),
         "info/paths.json": json.dumps({"paths": paths, "paths_version": 1}),
