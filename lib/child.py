@@ -20,6 +20,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,7 +33,7 @@ from lib.options import RunOptions
 from lib.part import PartWriter, PreviousRows
 from lib.receipt import Death, Tally
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status
-from lib.rows import Rows, conform, mark
+from lib.rows import Rows, blame, conform, mark
 from lib.sources import Source
 from lib.split import Split
 
@@ -178,7 +179,7 @@ class Child:
         except BaseException as error:
             if not self.touched:
                 raise  # nothing was being read yet: not a record's fault
-            raise _ReaderFailed(self.page.read()[1], Verdict(READ, _code(error), _detail(error))) from error
+            raise _ReaderFailed(self.page.read()[1], Verdict(READ, *blame(error))) from error
         finally:
             self.seconds["read"] += time.perf_counter() - began
 
@@ -187,7 +188,7 @@ class Child:
         self.page.write(READ, position, position)
 
     def _unreadable(self, error: OSError) -> None:
-        verdict = Verdict(READ, "unreadable", _detail(error))
+        verdict = Verdict(READ, "unreadable", blame(error)[1])
         if len(self.work.split.pieces) > 1:
             raise _ReaderFailed(self.page.read()[1], verdict)
         self._emit(self.rows.handle(mark(self._rest_of_piece(), verdict.code, verdict.detail)))
@@ -236,19 +237,17 @@ class Child:
         yield records.slice(start)
 
     def _answered(self, records: pa.RecordBatch) -> pa.RecordBatch:
-        first, last = records["position"][0].as_py(), records["position"][-1].as_py()
-        if verdict := self.lessons.verdicts.get(first):
+        if verdict := self.lessons.verdicts.get(records["position"][0].as_py()):
             return self.rows.handle(mark(records, verdict.code, verdict.detail))
-        self.page.write(KERNEL, first, last)
         began = time.perf_counter()
-        try:
-            made = self.previous.fill(records, self.rows.handle) if self.previous else self.rows.handle(records)
-            self._keep_pace(records.num_rows, time.perf_counter() - began)
-            return made
-        except BaseException as error:
-            if records.num_rows > 1:
-                return pa.concat_batches([self._answered(records.slice(i, 1)) for i in range(records.num_rows)])
-            return self.rows.handle(mark(records, _code(error), _detail(error)))
+        handle = partial(self.previous.fill, handle=self.rows.handle) if self.previous else self.rows.handle
+        made = self.rows.pinned(records, handle, self._announce_kernel)
+        self._keep_pace(records.num_rows, time.perf_counter() - began)
+        return made
+
+    def _announce_kernel(self, records: pa.RecordBatch) -> None:
+        positions = records["position"]
+        self.page.write(KERNEL, positions[0].as_py(), positions[-1].as_py())
 
     def _keep_pace(self, rows: int, seconds: float) -> None:
         """So many records at a time that a healthy batch stays far below the time of one record."""
@@ -267,17 +266,6 @@ class Child:
 
 
 VERSIONS = {"python": platform.python_version(), "pyarrow": pa.__version__}
-
-
-def _code(error: BaseException) -> str:
-    return "memory" if isinstance(error, MemoryError) else "exception"
-
-
-def _detail(error: BaseException) -> str:
-    """The error and where it was raised, in one line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{where}"
 
 
 def main(payload: bytes, folder: str, parent: int) -> None:
@@ -310,7 +298,7 @@ def _set_up(payload: bytes) -> tuple[Work, Lessons, Rows]:
 
 
 def _tell(folder: Path, kind: str, error: BaseException) -> NoReturn:
-    told = {"kind": kind, "message": _detail(error), "traceback": "".join(traceback.format_exception(error))}
+    told = {"kind": kind, "message": blame(error)[1], "traceback": "".join(traceback.format_exception(error))}
     (folder / "error.json").write_text(json.dumps(told))
     os._exit(EXIT_TOLD)
 

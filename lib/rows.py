@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -50,6 +52,14 @@ def mark(records: pa.RecordBatch, code: str, detail: str | None) -> pa.RecordBat
     return records
 
 
+def blame(error: BaseException) -> tuple[str, str]:
+    """The error code of an exception; what it says and where it was raised, in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    code = "memory" if isinstance(error, MemoryError) else "exception"
+    return code, f"{type(error).__name__}: {error}{where}"
+
+
 class Rows:
     """Runs one kernel and shapes what it says into rows of `schema`."""
 
@@ -76,6 +86,21 @@ class Rows:
         rank = pc.subtract(pc.cumulative_sum(good.cast(pa.int32())), 1)
         places = pc.if_else(good, rank, None)
         return self._answer(records, self._ask(records.filter(good)), lambda column: column.take(places))
+
+    def pinned(
+        self,
+        records: pa.RecordBatch,
+        handle: Callable[[pa.RecordBatch], pa.RecordBatch],
+        announce: Callable[[pa.RecordBatch], None] = lambda records: None,
+    ) -> pa.RecordBatch:
+        """What `handle` makes of the records; what it raises becomes the row of the record that it raises for."""
+        announce(records)
+        try:
+            return handle(records)
+        except BaseException as error:  # a kernel may even call sys.exit
+            if records.num_rows == 1:
+                return self.handle(mark(records, *blame(error)))
+        return pa.concat_batches([self.pinned(records.slice(i, 1), handle, announce) for i in range(records.num_rows)])
 
     def _nothing(self, n: int) -> pa.RecordBatch:
         return pa.record_batch([pa.nulls(n, f.type) for f in self.own], schema=self.own)
