@@ -151,7 +151,7 @@ class Child:
                 self.lessons.verdicts[failure.position] = failure.verdict
                 at = self.behind
                 continue
-            if stop is None or (at := self._pass_over(stop)) is None:
+            if stop is None or self._enough or (at := self._pass_over(stop)) is None:
                 return
 
     def _next_unreadable(self, at: int | None) -> int | None:
@@ -161,8 +161,20 @@ class Child:
     def _up_to(self, start: int | None, stop: int | None) -> None:
         """Handle the records from `start` to before `stop`."""
         reader = self.work.source.read(self.work.split, self.limits, self._announce, start, stop)
-        while (found := self._next_batch(reader)) is not None:
-            self._handle(conform(found[0], self.work.job.record_schema), found[1])
+        while not self._enough and (found := self._next_batch(reader)) is not None:
+            records = conform(found[0], self.work.job.record_schema)
+            self._handle(records if self.work.split.limit is None else self._first_few(records), found[1])
+
+    @property
+    def _enough(self) -> bool:
+        limit = self.work.split.limit
+        return limit is not None and self.tally.receipt.rows >= limit
+
+    def _first_few(self, records: pa.RecordBatch) -> pa.RecordBatch:
+        """No more records than the split's limit leaves."""
+        left = (self.work.split.limit or 0) - self.tally.receipt.rows
+        selected = pc.cumulative_sum(pc.not_equal(records["status"], Status.UNSELECTED.value).cast(pa.int64()))
+        return records.filter(pc.less_equal(selected, left))
 
     def _next_batch(self, reader: Iterator[tuple[pa.RecordBatch, int]]) -> tuple[pa.RecordBatch, int] | None:
         self.touched = False

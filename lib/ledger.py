@@ -78,10 +78,12 @@ class Ledger:
         there = takewhile(storage.exists, map(self._plan, count(1)))
         return [msgspec.json.decode(storage.read_bytes(uri), type=Plan) for uri in there]
 
-    def add_plan(self, inputs: Sequence[str], groups: Iterable[tuple[str, tuple[Piece, ...]]]) -> bool:
+    def add_plan(
+        self, inputs: Sequence[str], groups: Iterable[tuple[str, tuple[Piece, ...]]], limit: int | None
+    ) -> bool:
         """Add splits, each a kind and its pieces; whether it was this caller's plan that counts."""
         number = len(self.plans()) + 1
-        splits = tuple(Split(f"{number:04d}-{i:06d}", kind, pieces) for i, (kind, pieces) in enumerate(groups))
+        splits = tuple(Split(f"{number:04d}-{i:06d}", kind, pieces, limit) for i, (kind, pieces) in enumerate(groups))
         return storage.create(self._plan(number), msgspec.json.encode(Plan(tuple(inputs), splits)))
 
     def splits(self) -> list[Split]:
@@ -126,7 +128,7 @@ class Ledger:
     def sweep(self) -> None:
         """Remove what dead runs were writing."""
         for run in storage.names(f"{self.output}/_tmp"):
-            if not _alive(self.load(f"_tmp/{run}/lease.json")):
+            if not alive(self.load(f"_tmp/{run}/lease.json")):
                 storage.remove(f"{self.output}/_tmp/{run}")
 
     def _clear(self) -> None:
@@ -171,7 +173,7 @@ class Lease:
         other = self.ledger.run_state()
         self._write()
         self._thread.start()
-        return other if other and other["state"] == "running" and _alive(other) else None
+        return other if other and other["state"] == "running" and alive(other) else None
 
     def stop(self) -> None:
         """Keep tasks from starting a new split."""
@@ -196,7 +198,8 @@ class Lease:
         self.ledger.write(f"_tmp/{self.run}/lease.json", _json(self.state))
 
 
-def _alive(lease: dict[str, Any] | None) -> bool:
+def alive(lease: dict[str, Any] | None) -> bool:
+    """Whether the run of a lease seems to live: a fresh heartbeat, and its process where that is on this host."""
     if lease is None or time.time() - lease["heartbeat"] > STALE_SECONDS:
         return False
     return lease["host"] != platform.node() or _pid_lives(lease["pid"])

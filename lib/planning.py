@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from lib import storage
 from lib.errors import UsageError
@@ -12,6 +13,7 @@ from lib.split import Piece, Split
 from lib.storage import Stat
 
 SPLITS_PER_CORE = 3  # at least, so that the last ones leave no core idle for long
+WHOLE_FILE_BYTES = 1 << 62
 LEAST_SPLIT_BYTES = 1 << 20  # a child process must have something to do
 
 
@@ -35,8 +37,17 @@ def extend(
     files = {file.uri: file for uri in inputs for file in expand(uri)}
     while new := _unplanned(files, ledger.splits()):
         size = _split_bytes(sum(file.size for file in new), split_bytes, cores)
-        ledger.add_plan(inputs, _cut(new, sources, kind, size))
+        ledger.add_plan(inputs, _cut(new, sources, kind, size), None)
     return ledger.splits()
+
+
+def extend_by_one(
+    ledger: Ledger, sources: Mapping[str, Source], inputs: Sequence[str], kind: str | None, records: int
+) -> bool:
+    """Plan one more split, of the next file or files and of so many records; whether there was one to plan."""
+    files = {file.uri: file for uri in inputs for file in expand(uri)}
+    groups = _cut(_unplanned(files, ledger.splits()), sources, kind, WHOLE_FILE_BYTES)
+    return ledger.add_plan(inputs, group, records) if (group := list(islice(groups, 1))) else False
 
 
 def expand(uri: str) -> Iterator[Stat]:

@@ -21,11 +21,15 @@ class Piece:
 
 @dataclass(frozen=True)
 class Split:
-    """The pieces of one task, one output file and one commit; `id` names that file."""
+    """The pieces of one task, one output file and one commit; `id` names that file.
+
+    Where there is a `limit`, only so many records are read (--limit).
+    """
 
     id: str
     kind: str
     pieces: tuple[Piece, ...]
+    limit: int | None = None
 
 
 @dataclass(frozen=True)

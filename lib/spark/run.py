@@ -87,6 +87,7 @@ class Run:
         return {
             "format": FORMAT,
             "job": self.job.name,
+            "limit": self.request.limit,
             "columns": {f.name: str(f.type) for f in written_schema(self.job, self.request.run.columns)},
             "config": _plain(self.config),
             "sources": {kind: _plain(source) for kind, source in self.sources.items()},
@@ -94,16 +95,12 @@ class Run:
 
     def run(self) -> End:
         """Claim, plan, do, prove."""
-        request = self.request
-        self.ledger.claim(self.identity, request.overwrite)
-        cores = session.cores(request.master)
-        splits = planning.extend(
-            self.ledger, self.sources, request.inputs, request.source, request.run.split_bytes, cores
-        )
+        self.ledger.claim(self.identity, self.request.overwrite)
+        splits = self._plan()
         todo = self._todo(splits)
         earlier = self.ledger.load("_report.json")
         if not todo and earlier and earlier["state"] == "done" and earlier["splits"]["planned"] == len(splits):
-            self._say(f"{request.output}: all {len(splits)} splits are done and proven; nothing to do")
+            self._say(f"{self.request.output}: all {len(splits)} splits are done and proven; nothing to do")
             return End(earlier["exit_code"], accounts.summary(earlier))
         self.ledger.sweep()
         if other := self.lease.take():
@@ -111,16 +108,38 @@ class Run:
         state, code = "failed", BUG
         try:
             self._do(splits, todo)
+            while self._wants_more():
+                splits = self.ledger.splits()
+                self._do(splits, self._todo(splits))
             report = self._conclude(splits)
             state, code = report["state"], report["exit_code"]
             return End(code, accounts.summary(report))
         finally:
             self.lease.release(state, code)
 
+    def _plan(self) -> list[Split]:
+        request = self.request
+        if request.limit is None:
+            cores = session.cores(request.master)
+            return planning.extend(
+                self.ledger, self.sources, request.inputs, request.source, request.run.split_bytes, cores
+            )
+        if not self.ledger.plans():
+            planning.extend_by_one(self.ledger, self.sources, request.inputs, request.source, request.limit)
+        return self.ledger.splits()
+
+    def _wants_more(self) -> bool:
+        """With --limit: plan one split more, if those so far gave too few records and there is more input."""
+        request, splits = self.request, self.ledger.splits()
+        if request.limit is None or self.stopping or self._todo(splits):
+            return False
+        left = request.limit - sum(r.rows for r in self.ledger.receipts(s.id for s in splits).values())
+        return left > 0 and planning.extend_by_one(self.ledger, self.sources, request.inputs, request.source, left)
+
     def _todo(self, splits: Sequence[Split]) -> list[Split]:
         done = self.ledger.done()
         todo = [split for split in splits if split.id not in done]
-        if self.request.retry_failed:
+        if self.request.retry_failed and not self.answers:
             receipts = self.ledger.receipts(split.id for split in splits if split.id in done)
             todo += [split for split in splits if split.id in done and Status.FAILED in receipts[split.id].counts]
         return todo

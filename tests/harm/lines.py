@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
+from harm import killer
 from lib import storage
 from lib.job import Job, Kernel
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status, column
@@ -138,6 +139,10 @@ class LinesSource:
         return pa.RecordBatch.from_pylist(values, schema=pa.schema([POSITION, *PROVENANCE, *OUTCOME, *self.schema]))
 
 
+if "pyspark.worker" in sys.modules or "pyspark.daemon" in sys.modules:
+    killer.arm("worker")  # where this module is imported, before the first split
+
+
 @dataclass(frozen=True)
 class HarmConfig:
     """A prefix that counts, the seconds that a record takes, and whether harm is over."""
@@ -149,6 +154,7 @@ class HarmConfig:
 
 def make_kernel(config: HarmConfig) -> Kernel:
     """Measure each line, and do the harm that it names."""
+    killer.arm("child")
 
     def kernel(records: pa.RecordBatch) -> pa.RecordBatch:
         lines = records["line"].to_pylist()

@@ -56,7 +56,10 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, dict]:
 
 
 if __name__ == "__main__":
+    from harm import killer
     from lib.spark.run import execute
+
+    killer.arm("driver")
 
     end = execute(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Request))
     print(json.dumps(end.summary), flush=True)

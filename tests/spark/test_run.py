@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from harm.runs import RUN, request, rows, write
 
+from harm.runs import RUN, request, rows, write
 from lib import planning
 from lib.errors import UsageError
 from lib.spark.run import Run, execute
@@ -146,3 +146,13 @@ def test_a_kernel_that_cannot_be_set_up_stops_before_the_first_split(tmp_path, l
     with pytest.raises(UsageError, match="measure_lines cannot be set up on the executors: ModuleNotFoundError"):
         execute(request([lines], tmp_path / "out"))
     assert not list((tmp_path / "out").glob("part-*"))
+
+
+def test_limit_reads_so_many_records_over_files(tmp_path):
+    uris = [write(tmp_path / f"{i}.txt", [b"# remark", b"a", b"bb", b"ccc"]) for i in range(3)]
+    end = execute(request(uris, tmp_path / "out", limit=7))
+    assert (end.exit_code, end.summary["records"]) == (0, 7)
+    assert [row["line"] for row in rows(tmp_path / "out")] == [b"a", b"bb", b"ccc"] * 2 + [b"a"]
+    again = execute(request(uris, tmp_path / "out", limit=7))
+    assert again == end
+    assert execute(request(uris, tmp_path / "all", limit=100)).summary["records"] == 9

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from harm.lines import JOB, HarmConfig
 
+from harm.lines import JOB, HarmConfig
 from lib.spark.transform import transform
 
 pytestmark = pytest.mark.spark

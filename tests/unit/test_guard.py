@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from harm.lines import CODES, JOB, HarmConfig, LinesSource
 
+from harm.lines import CODES, JOB, HarmConfig, LinesSource
 from lib.child import Work
 from lib.guard import SplitFailed, do_split
 from lib.options import ParquetOptions, RunOptions
