@@ -117,7 +117,8 @@ def expand(uri: str) -> Iterator[Stat]:
 def _matches(pattern: str) -> Iterator[Stat]:
     # Not Path.glob: it does not take an absolute pattern.
     found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
-    visible = [path for path in found if not Path(path).name.startswith(HIDDEN)]
+    fixed = next(at for at, part in enumerate(Path(pattern).parts) if glob.has_magic(part))
+    visible = [path for path in found if not any(part.startswith(HIDDEN) for part in Path(path).parts[fixed:])]
     if not visible:
         raise FileNotFoundError(errno.ENOENT, "no file matches", pattern)
     files = (file for path in visible for file in expand(_local_uri(path)))

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Protocol
 import pyarrow as pa
 
 from lib.split import Piece, ReadLimits, Split
+from lib.storage import Stat
 
 Unit = Literal["bytes", "rows", "entries", "files"]
 Announce = Callable[[int], None]
@@ -19,7 +20,8 @@ class Source(Protocol):
 
     Batches hold POSITION, PROVENANCE, OUTCOME and then `schema`. Their rows, in order, cover each piece without gap
     or overlap (source_offset + source_length is the next row's source_offset); what cannot be read is a failed row,
-    what the options do not select is an `unselected` row, its error_code saying what it was.
+    what the options do not select is an `unselected` row, its error_code saying what it was. Of records that share a
+    gzip member, the last has the member's length and the others 0; source_member counts them.
     """
 
     kind: ClassVar[str]
@@ -30,7 +32,7 @@ class Source(Protocol):
         """Whether a file of this name is this kind's to read, where the user did not say."""
         ...
 
-    def plan(self, uris: Sequence[str], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
+    def plan(self, files: Sequence[Stat], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
         """Cut files into groups of pieces, each some `split_bytes` of work; small files share a group."""
         ...
 
@@ -47,7 +49,7 @@ class Source(Protocol):
         From the record at `start` (None: the first) up to, not including, the one at `stop` (None: the split's end).
         `announce(position)` is called before the bytes of that record are touched. A record cut by the end of the
         split belongs to it whole; a record cut by its beginning belongs to the split before.
-        Raises OSError where storage fails.
+        Raises OSError where storage fails, InputChanged where a file is not the one that was planned.
         """
         ...
 
