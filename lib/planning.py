@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
-from lib import storage
 from lib.errors import UsageError
 from lib.ledger import Ledger
 from lib.sources import Source
+from lib.sources.inputs import expand_inputs
 from lib.split import Piece, Split
 from lib.storage import Stat
 
@@ -34,7 +34,7 @@ def extend(
 
     Raises UsageError where a planned file has changed since.
     """
-    files = {file.uri: file for uri in inputs for file in expand(uri)}
+    files = {file.uri: file for file in expand_inputs(inputs)}
     while new := _unplanned(files, ledger.splits()):
         size = _split_bytes(sum(file.size for file in new), split_bytes, cores)
         ledger.add_plan(inputs, _cut(new, sources, kind, size), None)
@@ -45,20 +45,9 @@ def extend_by_one(
     ledger: Ledger, sources: Mapping[str, Source], inputs: Sequence[str], kind: str | None, records: int
 ) -> bool:
     """Plan one more split, of the next file or files and of so many records; whether there was one to plan."""
-    files = {file.uri: file for uri in inputs for file in expand(uri)}
+    files = {file.uri: file for file in expand_inputs(inputs)}
     groups = _cut(_unplanned(files, ledger.splits()), sources, kind, WHOLE_FILE_BYTES)
     return ledger.add_plan(inputs, group, records) if (group := list(islice(groups, 1))) else False
-
-
-def expand(uri: str) -> Iterator[Stat]:
-    """The files that an input means. Raises UsageError where there is none."""
-    try:
-        found = list(storage.expand(uri))
-    except OSError as error:
-        raise UsageError(f"{uri}: {(error.strerror or str(error)).lower()}") from None
-    if not found:
-        raise UsageError(f"{uri}: holds no files")
-    yield from found
 
 
 def _unplanned(files: Mapping[str, Stat], splits: Sequence[Split]) -> list[Stat]:

@@ -50,7 +50,9 @@ def by_scheme(local: Callable[P, T]) -> Callable[P, T]:
 
 
 def to_uri(text: str) -> str:
-    """What a person typed, a path or a URI, as an absolute URI."""
+    """What a person typed, a path or a URI, as an absolute URI; the mark of a list, `@`, stays in front."""
+    if text.startswith("@"):
+        return "@" + to_uri(text[1:])
     return text if "://" in text else _local_uri(str(Path(text).expanduser().absolute()))
 
 

@@ -1,4 +1,4 @@
-"""From what the user names as input to files, each with the kind of source that reads it."""
+"""What the user may name as input, lists among it, made into files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import gzip
 from collections.abc import Iterator, Sequence
 
 from lib.errors import UsageError
-from lib.sources import source_type
-from lib.storage import Stat, expand, open_input, to_uri
+from lib.storage import Stat, expand, read_bytes, to_uri
 
 
 def expand_inputs(inputs: Sequence[str], prefix: str = "") -> list[Stat]:
@@ -15,32 +14,37 @@ def expand_inputs(inputs: Sequence[str], prefix: str = "") -> list[Stat]:
 
     A list is a text file of one input a line: any file given as `@file`, or named `*.paths` or `*.paths.gz` as
     Common Crawl's are. Its relative lines start at `prefix`, or else in the folder of the list.
+    Raises UsageError where an input means no file.
     """
     files: dict[str, Stat] = {}
     for text in inputs:
         for line in _lines(text, prefix):
-            try:
-                files.update((file.uri, file) for file in expand(to_uri(line)))
-            except FileNotFoundError as missing:
-                where = "" if line == text else f" (in {text})"
-                raise UsageError(f"{line}{where}: {missing.strerror or 'no such file'}") from None
+            found = _expand(line, "" if line == text else f" (a line of {text})")
+            files.update((file.uri, file) for file in found)
     return list(files.values())
+
+
+def _expand(line: str, where: str) -> list[Stat]:
+    try:
+        found = list(expand(to_uri(line)))
+    except OSError as error:
+        raise UsageError(f"{line}{where}: {(error.strerror or str(error)).lower()}") from None
+    if not found:
+        raise UsageError(f"{line}{where}: holds no files")
+    return found
 
 
 def _lines(text: str, prefix: str) -> Iterator[str]:
     """The input itself, or the lines of the list that it is."""
-    scheme, mark, path = text.rpartition("://")
-    if not path.startswith("@") and not path.endswith((".paths", ".paths.gz")):
+    if not text.startswith("@") and not text.endswith((".paths", ".paths.gz")):
         yield text
         return
-    uri = to_uri(scheme + mark + path.removeprefix("@"))
-    with open_input(uri) as file:
-        text = (gzip.decompress(file.read()) if uri.endswith(".gz") else file.read()).decode()
+    uri = to_uri(text).removeprefix("@")
+    try:
+        data = read_bytes(uri)
+        lines = (gzip.decompress(data) if uri.endswith(".gz") else data).decode().splitlines()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise UsageError(f"{text}: not a readable list of inputs ({error})") from None
     start = prefix.rstrip("/") if prefix else uri.rpartition("/")[0]
-    for line in filter(None, map(str.strip, text.splitlines())):
+    for line in filter(None, map(str.strip, lines)):
         yield line if "://" in line or line.startswith("/") else f"{start}/{line}"
-
-
-def choose(uri: str, kinds: Sequence[str]) -> str | None:
-    """The first of these kinds that claims a file of this name."""
-    return next((kind for kind in kinds if source_type(kind)().claims(uri)), None)
