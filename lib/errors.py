@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class UsageError(Exception):
     """A wrong option, config, input or environment: its text is the one line that the user reads, the exit code 2."""
@@ -9,3 +12,9 @@ class UsageError(Exception):
 
 class InputChanged(Exception):
     """A file is not the one that was planned (size or modification time): its rows would mix old and new."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean KNOWN?` where one of them looks like this name, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lib.job import Job, Task
+if TYPE_CHECKING:
+    from lib.job import Job, Task
 
 
 def names(folder: Path) -> list[str]:

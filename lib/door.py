@@ -1,0 +1,86 @@
+"""Where options become a Request: everything that can be wrong is found here, before anything is started or written."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lib import config, uris
+from lib.errors import UsageError, nearest
+from lib.job import Job, Task
+from lib.request import Request
+
+MASTER = re.compile(r"local(\[(\*|[1-9][0-9]*)(,[0-9]+)?\])?|local-cluster\[.+\]|yarn|spark://.+")
+
+
+def build_request(job: Job[Any] | Task[Any], options: argparse.Namespace, samples: Path, command: str) -> Request:
+    """Raise UsageError for anything wrong. Without --input, `samples/<job>` is read; `command` is to be typed again."""
+    resolved = config.resolve(job, options.config, options.set)
+    _check(options, getattr(job, "sources", ()))
+    inputs = uris.input_uris(options.input or [_sample(samples / job.name)])
+    output = uris.output_uri(options.output or f"out/{job.name}")
+    uris.refuse_overlap(inputs, output)
+    if options.master == "yarn":
+        _refuse_local(inputs if options.input else (), output)
+    own = job.prepare(resolved.config, inputs) if isinstance(job, Job) and job.prepare else resolved.config
+    return Request(
+        job=f"jobs.{job.name}",
+        config=msgspec.to_builtins(own),
+        sources=msgspec.to_builtins(resolved.sources),
+        run=resolved.run,
+        inputs=inputs,
+        output=output,
+        source=options.source,
+        limit=options.limit,
+        retry_failed=options.retry_failed,
+        overwrite=options.overwrite,
+        max_seconds=options.max_seconds,
+        master=options.master,
+        deploy_mode=options.deploy_mode,
+        spark_conf=dict(_spark_setting(text) for text in options.spark_conf),
+        quiet=options.quiet,
+        command=command,
+    )
+
+
+def _check(options: argparse.Namespace, sources: Sequence[str]) -> None:
+    if options.source and options.source not in sources:
+        expected = f"expected one of {', '.join(sources)}" if sources else f"{options.command} reads no records"
+        raise UsageError(f"--source {options.source}: {expected}{nearest(options.source, sources)}")
+    if options.limit is not None and options.limit < 1:
+        raise UsageError(f"--limit {options.limit}: expected at least 1")
+    if options.max_seconds is not None and not options.max_seconds > 0:
+        raise UsageError(f"--max-seconds {options.max_seconds:g}: expected more than 0")
+    if options.retry_failed and options.overwrite:
+        raise UsageError("--retry-failed keeps what --overwrite deletes; give one of them")
+    if not MASTER.fullmatch(options.master):
+        raise UsageError(f"--master {options.master}: expected local, local[N], local[*], yarn or spark://HOST:PORT")
+    if options.deploy_mode == "cluster" and options.master != "yarn":
+        raise UsageError(f"--deploy-mode cluster: needs --master yarn, got {options.master}")
+
+
+def _spark_setting(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.startswith("spark."):
+        raise UsageError(f"--spark-conf {text}: expected spark.KEY=VALUE")
+    return key, value
+
+
+def _sample(folder: Path) -> str:
+    if not folder.exists():
+        raise UsageError(f"{folder.name} has no bundled sample; say --input URI")
+    return str(folder)
+
+
+def _refuse_local(inputs: Sequence[str], output: str) -> None:
+    """The nodes of a cluster do not see this machine's files."""
+    for option, uri in [*(("--input", uri) for uri in inputs), ("--output", output)]:
+        if uri.startswith("file://"):
+            path = uri.removeprefix("file://")
+            do = f"hdfs dfs -put {path} /data/, then --input" if option == "--input" else "say --output"
+            raise UsageError(f"{option} {path}: lies on this machine, where yarn's do not see it; {do} hdfs:///...")

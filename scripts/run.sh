@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Run a job or command: finds or makes the Python environment, finds Java, hands over to `python -m jobs`.
+set -euo pipefail
+source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/environment.sh"
+
+# Only what starts Spark needs Java: not the commands about outputs, nor what only prints.
+needs_java() {
+    local argument
+    case "${1:-}" in "" | -* | status | verify | report | env | doctor) return 1 ;; esac
+    for argument; do
+        case "$argument" in -h | --help | --describe | --dry-run) return 1 ;; esac
+    done
+}
+
+root=$(project_root)
+environment=$(find_environment "$root")
+use_environment "$root" "$environment"
+if needs_java "$@"; then use_java; fi
+exec "$environment/bin/python" -m jobs "$@"

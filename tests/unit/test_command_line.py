@@ -1,0 +1,228 @@
+"""What is typed becomes a Request, or one line and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from jobs.__main__ import add_run_options, main
+from lib.door import build_request
+from lib.errors import UsageError
+from lib.job import Job
+from lib.options import RunOptions
+from lib.request import Request
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Lengths:
+    least: int = 1
+
+
+JOB = Job("measure_lines", "Measure.", Lengths, (), pa.schema([]), pa.schema([]), lambda config: lambda batch: batch)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "crawl").mkdir()
+    (tmp_path / "crawl" / "a b.warc.gz").write_bytes(b"")
+    (tmp_path / "crawl" / "page?id=7.html").write_bytes(b"")
+    return tmp_path
+
+
+def request(*args: str, job: Job = JOB) -> Request:
+    parser = argparse.ArgumentParser()
+    add_run_options(parser)
+    options = parser.parse_args(args)
+    options.command = job.name
+    return build_request(job, options, Path("samples"), "scripts/run.sh measure_lines")
+
+
+def refusal(*args: str) -> str:
+    with pytest.raises(UsageError) as error:
+        request(*args)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_everything_said_stands_in_the_request(here):
+    made = request(
+        *("--input", "crawl", "--input", "hdfs://nn/data/", "--output", "out/x/", "--set", "least=3"),
+        *("--set", "run.batch_rows=5", "--limit", "9", "--spark-conf", "spark.ui.enabled=true", "--max-seconds", "2.5"),
+        *("--master", "local[2]", "--quiet", "--overwrite"),
+    )
+
+    assert made == Request(
+        job="jobs.measure_lines",
+        config={"least": 3},
+        sources={},
+        run=RunOptions(batch_rows=5),
+        inputs=(f"file://{here}/crawl", "hdfs://nn/data/"),
+        output=f"file://{here}/out/x",
+        limit=9,
+        overwrite=True,
+        max_seconds=2.5,
+        master="local[2]",
+        spark_conf={"spark.ui.enabled": "true"},
+        quiet=True,
+        command="scripts/run.sh measure_lines",
+    )
+
+
+def test_the_output_is_out_and_the_jobs_name_unless_said(here):
+    assert request("--input", "crawl").output == f"file://{here}/out/measure_lines"
+
+
+def test_the_sample_is_read_unless_an_input_is_said(here):
+    assert refusal() == "measure_lines has no bundled sample; say --input URI"
+    (here / "samples" / "measure_lines").mkdir(parents=True)
+    assert request().inputs == (f"file://{here}/samples/measure_lines",)
+
+
+@pytest.mark.parametrize(
+    ("typed", "uri"),
+    [
+        ("crawl/*.warc.gz", "crawl/*.warc.gz"),
+        ("crawl/page?id=7.html", "crawl/page?id=7.html"),
+        ("./crawl/../crawl/a b.warc.gz", "crawl/a b.warc.gz"),
+        ("crawl/", "crawl"),
+    ],
+)
+def test_a_local_input_becomes_an_absolute_uri_and_nothing_is_encoded(here, typed, uri):
+    assert request("--input", typed).inputs == (f"file://{here}/{uri}",)
+
+
+def test_a_list_is_read_from_where_it_lies(here):
+    (here / "crawl" / "list").write_text("a b.warc.gz\n\nhdfs://nn/x\n")
+    assert request("--input", "@crawl/list").inputs == (f"file://{here}/crawl/a b.warc.gz", "hdfs://nn/x")
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("crawl/x.gz", "--input crawl/x.gz: no such file or folder ({here}/crawl/x.gz)"),
+        ("crawl/*.zip", "--input crawl/*.zip: matches nothing ({here}/crawl/*.zip)"),
+        ("", "--input : expected a file, a folder or a glob"),
+        ("@none", "--input @none: cannot read this list of paths: no such file or directory"),
+        ("@empty", "--input @empty: the list names no path; expected one a line"),
+        ("@wrong", "--input @wrong: line 2: gone.html: no such file or folder ({here}/gone.html)"),
+    ],
+)
+def test_an_input_that_is_not_there_is_named(here, typed, line):
+    (here / "empty").write_text("\n")
+    (here / "wrong").write_text("crawl\ngone.html\n")
+    assert refusal("--input", typed) == line.replace("{here}", str(here))
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [("crawl", "crawl"), ("crawl", "crawl/out"), (".", "out"), ("cr*", "crawl/out"), ("**/*.html", "out"),
+     ("crawl", "link/out")],
+)  # fmt: skip
+def test_an_output_inside_its_own_input_is_refused(here, source, output):
+    (here / "link").symlink_to("crawl")
+    assert "lies inside its own input" in refusal("--input", source, "--output", output)
+
+
+def test_an_output_beside_its_input_is_taken(here):
+    assert request("--input", "crawl/*.warc.gz", "--output", "crawl/out").output == f"file://{here}/crawl/out"
+    assert request("--input", "crawl", "--output", "crawl2").output == f"file://{here}/crawl2"
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (["--output", "file"], "--output file: is a file; expected a folder, or a name for a new one"),
+        (["--source", "warc"], "--source warc: measure_lines reads no records"),
+        (["--limit", "0"], "--limit 0: expected at least 1"),
+        (["--max-seconds", "0"], "--max-seconds 0: expected more than 0"),
+        (["--retry-failed", "--overwrite"], "--retry-failed keeps what --overwrite deletes; give one of them"),
+        (["--master", "lokal"], "--master lokal: expected local, local[N], local[*], yarn or spark://HOST:PORT"),
+        (["--deploy-mode", "cluster"], "--deploy-mode cluster: needs --master yarn, got local[*]"),
+        (["--spark-conf", "a=b"], "--spark-conf a=b: expected spark.KEY=VALUE"),
+        (["--set", "leats=3"], "--set leats=3: measure_lines has no key leats; did you mean least?"),
+        (
+            ["--master", "yarn"],
+            "--input {here}/crawl: lies on this machine, where yarn's do not see it; "
+            "hdfs dfs -put {here}/crawl /data/, then --input hdfs:///...",
+        ),
+    ],
+)
+def test_a_wrong_option_is_one_line(here, args, line):
+    (here / "file").write_text("")
+    assert refusal("--input", "crawl", *args) == line.replace("{here}", str(here))
+
+
+def test_a_local_output_on_yarn_is_refused(here):
+    assert refusal("--input", "hdfs:///x", "--master", "yarn") == (
+        f"--output {here}/out/measure_lines: lies on this machine, where yarn's do not see it; say --output hdfs:///..."
+    )
+
+
+def test_prepare_completes_the_config_with_the_inputs_at_hand(here):
+    job = Job(
+        *("measure_lines", "Measure.", Lengths, (), pa.schema([]), pa.schema([]), lambda config: lambda batch: batch),
+        prepare=lambda config, inputs: Lengths(config.least + len(inputs)),
+    )
+    assert request("--input", "crawl", "--input", "crawl", job=job).config == {"least": 3}
+
+
+def test_an_unknown_job_is_named_with_the_nearest(capsys):
+    assert main(["parse_htm"]) == 2
+    assert capsys.readouterr().err == (
+        "error: no job or command parse_htm; did you mean parse_html?; scripts/run.sh --list shows the jobs\n"
+    )
+
+
+def test_an_unknown_option_is_one_line(capsys):
+    assert main(["parse_html", "--inptu", "x"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "unrecognized arguments: --inptu x" in err
+
+
+def test_nothing_typed_shows_the_help(capsys):
+    assert main([]) == 2
+    assert "JOB | status" in capsys.readouterr().err
+
+
+def test_the_list_names_each_job_with_its_summary(capsys):
+    assert main(["--list"]) == 0
+    assert "parse_html  Parse web pages" in capsys.readouterr().out
+
+
+def test_describe_says_what_a_column_means_and_what_a_key_does(capsys):
+    assert main(["parse_html", "--describe"]) == 0
+    out = capsys.readouterr().out
+    assert "  source_path " in out and "URI of the file that held the record" in out
+    assert "  run.split_bytes " in out and "67108864" in out and "[an integer of at least 1]" in out
+
+
+def test_a_dry_run_prints_the_request_and_writes_nothing(here, capsys):
+    assert main(["parse_html", "--input", "crawl", "--set", "main_text=none", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert f"output: file://{here}/out/parse_html\n" in out
+    assert "  main_text: none\n" in out
+    assert "command: scripts/run.sh parse_html --input crawl" in out
+    assert not (here / "out").exists()
+
+
+def test_a_bug_is_a_traceback_and_a_line_that_asks_for_a_report(capsys, monkeypatch):
+    monkeypatch.setattr("lib.config.resolve", lambda *_: 1 / 0)
+    assert main(["parse_html", "--input", "crawl"]) == 1
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError" in err
+    assert err.endswith("error: this is a bug of ours; please report it with the lines above\n")
+
+
+def test_listing_imports_neither_arrow_nor_spark():
+    code = "import sys; from jobs.__main__ import main; main(['--list']); sys.exit('pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
