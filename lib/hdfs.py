@@ -200,7 +200,7 @@ def names(uri: str) -> list[str]:
 def write_bytes(uri: str, data: bytes) -> None:
     temporary = _beside(uri)
     _write(temporary, io.BytesIO(data))
-    _rename(temporary, uri, overwrite=True)
+    rename(temporary, uri, overwrite=True)
 
 
 def create(uri: str, data: bytes) -> bool:
@@ -208,7 +208,7 @@ def create(uri: str, data: bytes) -> bool:
     temporary = _beside(uri)
     _write(temporary, io.BytesIO(data))
     try:
-        _rename(temporary, uri, overwrite=False)
+        rename(temporary, uri, overwrite=False)
     except FileExistsError:
         remove(temporary)
         return False
@@ -219,7 +219,7 @@ def publish(file: Path, uri: str, unfinished: str | None = None) -> None:
     temporary = f"{unfinished}/{uuid.uuid4().hex}" if unfinished else _beside(uri)
     with file.open("rb") as source:
         _write(temporary, source)
-    _rename(temporary, uri, overwrite=True)
+    rename(temporary, uri, overwrite=True)
 
 
 def write_file(uri: str, file: Path) -> None:
@@ -265,6 +265,7 @@ def _write(uri: str, source: BinaryIO) -> None:
 
 
 @plain_errors
-def _rename(source: str, target: str, overwrite: bool) -> None:
+def rename(source: str, target: str, overwrite: bool) -> None:
+    """Move a file in one step. Raises FileExistsError, unless `overwrite`."""
     client, path, _ = _split(source)
     client.rename(path, _split(target)[1], overwrite)

@@ -6,28 +6,36 @@ stays out, and what Python can import from a zip goes into two of them.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import hashlib
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import yaml
 
+from lib import hdfs, storage
 from lib.errors import UsageError
 from ship import slim
 
+PROJECT = Path(__file__).resolve().parent.parent
+COMMANDS = {
+    "build": "solve, install and pack environment.yml, unless it is in the cache",
+    "show": "say what is in it, and which archives are kept here",
+    "verify": "unpack it into a clean folder and import every dependency",
+    "prune": "delete every other archive and the solver's downloads",
+}
 PLATFORM: Literal["linux-64"] = "linux-64"
 # In every name: what is packed in another way is another archive.
 FORMAT = "1"
@@ -112,13 +120,35 @@ def build(recipe: Recipe, cache: Path, prefix: Path | None = None) -> Path:
 
 def unpacked(archive: Path) -> Path:
     """The archive's folder beside it: the same Python for a driver on this machine."""
-    target = archive.with_name(archive.name.removesuffix(".tar.gz"))
+    target = folder_of(archive)
     if not target.exists():
         with tempfile.TemporaryDirectory(prefix=f"{target.name}.", dir=archive.parent) as folder:
             _extract(archive, Path(folder) / "environment")
             with contextlib.suppress(OSError):  # somebody else's
                 (Path(folder) / "environment").rename(target)
     return target
+
+
+def folder_of(archive: Path) -> Path:
+    """Where `unpacked` puts it."""
+    return archive.with_name(archive.name.removesuffix(".tar.gz"))
+
+
+def put(archive: Path, uri: str) -> None:
+    """Copy to the cluster, readable by all: only then does YARN keep one copy on a node for everybody.
+
+    What is there stays: YARN fails applications whose archive changes under them. Two at once are harmless.
+    """
+    folder, name = uri.rsplit("/", 1)
+    temporary = f"{folder}/_{name}.{os.getpid()}.{time.time_ns()}"
+    try:
+        storage.write_file(temporary, archive)
+        hdfs.set_permission(temporary, 0o644)
+        hdfs.set_permission(folder, 0o755)
+        with contextlib.suppress(FileExistsError):
+            hdfs.rename(temporary, uri, overwrite=False)
+    finally:
+        storage.remove(temporary)
 
 
 def verify(archive: Path, recipe: Recipe) -> list[str]:
@@ -266,6 +296,36 @@ def _last_line(text: str) -> str:
     return (text.strip().splitlines() or ["no output"])[-1]
 
 
-def host() -> str:
-    """Where this was built, for people."""
-    return f"{socket.gethostname()} ({platform.platform()})"
+def main(args: Sequence[str]) -> int:
+    """`scripts/run.sh env ...`."""
+    parser = argparse.ArgumentParser(prog="scripts/run.sh env", description="The executors' Python.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--file", type=Path, default=PROJECT / "environment.yml", help="environment.yml")
+        command.add_argument("--cache", type=Path, default=default_cache(), help="where archives are kept")
+        if name in ("build", "verify"):
+            command.add_argument("--prefix", type=Path, help="pack this conda environment instead of solving one")
+    options = parser.parse_args(args)
+    recipe = read_recipe(options.file, PROJECT / "requirements.lock")
+    if options.command == "build":
+        print(build(recipe, options.cache, options.prefix))
+    elif options.command == "verify":
+        problems = verify(build(recipe, options.cache, options.prefix), recipe)
+        print("\n".join(problems) or f"{recipe.name}: every dependency can be imported")
+        return 2 if problems else 0
+    elif options.command == "show":
+        _show(recipe, options.cache)
+    else:
+        for path in prune(options.cache, recipe.name):
+            print(f"deleted {path}")
+    return 0
+
+
+def _show(recipe: Recipe, cache: Path) -> None:
+    here = cache / recipe.name
+    print(f"{recipe.name}  {'in ' + str(cache) if here.exists() else 'not built yet'}")
+    print(f"channels  {', '.join(recipe.channels)}\nconda     {', '.join(recipe.conda)}")
+    print(f"pip       {', '.join(recipe.pip)}\nleft out  {', '.join(recipe.left_out)}")
+    for path in archives(cache):
+        print(f"{path.stat().st_size >> 20:6} MB  {path}")

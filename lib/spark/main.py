@@ -1,0 +1,43 @@
+"""The driver's entry on a cluster: one resolved request in, one exit code out, how it ended beside it.
+
+spark-submit runs it by its path: it must import nothing of ours before the zip with the code is on sys.path.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+
+
+def main(request_file: str, end_uri: str) -> int:
+    """Do the request; leave exit code, summary and error at `end_uri` for who submitted it."""
+    import msgspec
+
+    from lib import storage
+    from lib.errors import UsageError
+    from lib.request import Request
+    from lib.spark.run import execute
+
+    # A second attempt of the application: what the first one ended with counts, YARN knows only failed and not failed.
+    if storage.exists(end_uri):
+        return int(json.loads(storage.read_bytes(end_uri))["exit_code"])
+    error = ""
+    try:
+        end = execute(msgspec.json.decode(Path(request_file).read_bytes(), type=Request))
+        code, summary = end.exit_code, end.summary
+    except UsageError as wrong:
+        code, summary, error = 2, {}, f"error: {wrong}"
+    except Exception:
+        code, summary, error = 1, {}, traceback.format_exc()
+    if error:
+        print(error, file=sys.stderr)
+    storage.write_bytes(end_uri, json.dumps({"exit_code": code, "summary": summary, "error": error}).encode())
+    return code
+
+
+if __name__ == "__main__":
+    # spark-submit puts the folder of this file first on sys.path, where `session` and `run` are no top-level modules.
+    sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).resolve().parent]
+    sys.exit(main(*sys.argv[1:]))

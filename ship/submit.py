@@ -1,0 +1,333 @@
+"""From a request to a running application on YARN: one list of settings, whichever way it is started or shown."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from lib import storage
+from lib.errors import UsageError
+from lib.request import End, Request
+from ship import environment, sparks
+from ship.code import make_zip
+
+PROJECT = Path(__file__).resolve().parent.parent
+ENTRY = PROJECT / "lib" / "spark" / "main.py"
+YARN_CONF = PROJECT / "conf" / "spark" / "yarn.conf"
+# A worker, its forkserver and its child with a job's libraries loaded, measured: 3 x 130 MB.
+BASE_MB = 400
+DONE, BUG, WRONG, INCOMPLETE = 0, 1, 2, 4
+POLL_SECONDS = 2.0
+# What a shell may hold that leads the driver or the executors to another Python, Spark or code.
+MISLEADING = (
+    *("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON", "PYSPARK_DRIVER_PYTHON_OPTS", "PYSPARK_SUBMIT_ARGS"),
+    *("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV"),
+)
+SECRET = re.compile(r"secret|passw|token|access\.?key|api\.?key|authorization|cookie|credential", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Everything that starting an application takes, worked out before anything is built, written or started."""
+
+    request: Request
+    spark: sparks.Spark
+    recipe: environment.Recipe
+    settings: dict[str, str]
+    root: str  # of archives, a URI
+    cache: Path = field(default_factory=environment.default_cache)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def archive(self) -> str:
+        """The environment's URI."""
+        return f"{self.root}/{self.recipe.name}"
+
+    @property
+    def end(self) -> str:
+        """Where the driver says how it ended."""
+        return f"{self.root}/ends/{self.id}.json"
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether the driver runs there too."""
+        return self.request.deploy_mode == "cluster"
+
+
+def prepare(request: Request) -> Submission:
+    """Work out a submission. Raises UsageError for whatever would fail later."""
+    if not os.environ.get("HADOOP_CONF_DIR") and not os.environ.get("YARN_CONF_DIR"):
+        raise UsageError("--master yarn needs HADOOP_CONF_DIR: the folder of the cluster's core-site.xml")
+    for uri in (*request.inputs, request.output):
+        if uri.startswith("file://"):
+            raise UsageError(
+                f"{uri} is on this machine, and --master yarn works on others: "
+                f"put it on the cluster first (hdfs dfs -put), and name it hdfs://..."
+            )
+    spark = sparks.find()
+    ours = {key: value.replace("{user}", _user()) for key, value in sparks.read_conf(YARN_CONF).items()}
+    settings = spark.defaults() | ours | request.spark_conf
+    settings = _with_memory(settings, request)
+    recipe = environment.read_recipe(PROJECT / "environment.yml", PROJECT / "requirements.lock")
+    return Submission(request, spark, recipe, settings, settings["spark.fireball.root"].rstrip("/"))
+
+
+def _user() -> str:
+    return os.environ.get("HADOOP_USER_NAME") or getpass.getuser()
+
+
+def _with_memory(settings: Mapping[str, str], request: Request) -> dict[str, str]:
+    """Leave room for what Python may take; a limit that is too small kills containers, not records."""
+    cores = int(settings["spark.executor.cores"])
+    needed = cores * (BASE_MB + request.run.record_memory_mb)
+    given = settings.get("spark.executor.memoryOverhead")
+    if given is None:
+        return {**settings, "spark.executor.memoryOverhead": f"{needed}m"}
+    if sparks.megabytes(given) < needed:
+        raise UsageError(
+            f"spark.executor.memoryOverhead is {given}, but {cores} cores x ({BASE_MB} MB + run.record_memory_mb "
+            f"{request.run.record_memory_mb}) take {needed} MB: raise it, or lower spark.executor.cores or "
+            "run.record_memory_mb"
+        )
+    return dict(settings)
+
+
+def settings_of(submission: Submission, code: str, request_file: str, driver_python: str) -> dict[str, str]:
+    """The Spark settings, all of them: for the properties file, and for what --dry-run shows."""
+    request = submission.request
+    found = {
+        "spark.master": "yarn",
+        "spark.submit.deployMode": request.deploy_mode,
+        "spark.app.name": f"fireball {request.job.rsplit('.', 1)[-1]}",
+        "spark.submit.pyFiles": code,
+        "spark.yarn.dist.archives": f"{submission.archive}#environment",
+        "spark.pyspark.python": "./environment/bin/python",
+        # Children import from the zip too.
+        "spark.executorEnv.PYTHONNOUSERSITE": "1",
+    }
+    if submission.in_cluster:
+        found |= {
+            "spark.yarn.dist.files": request_file,
+            "spark.pyspark.driver.python": "./environment/bin/python",
+            "spark.yarn.appMasterEnv.PYTHONNOUSERSITE": "1",
+        }
+    else:  # ./environment is nowhere on this machine
+        found["spark.pyspark.driver.python"] = driver_python
+    if not {"spark.yarn.jars", "spark.yarn.archive"} & submission.settings.keys():
+        found["spark.yarn.archive"] = f"{submission.root}/{submission.spark.archive_name}"
+    return submission.settings | found
+
+
+def steps(request: Request) -> str:
+    """What a run would do, as commands to paste; secrets are not shown."""
+    submission = prepare(request)
+    local = submission.cache / submission.recipe.name
+    made = f"./code-HASH.zip of {', '.join(('jobs', 'lib'))}"
+    python = str(environment.folder_of(local) / "bin" / "python")
+    settings = settings_of(submission, "code.zip", "request.json", python)
+    confs = [f"--conf={key}={'***' if SECRET.search(key) else value}" for key, value in sorted(settings.items())]
+    command = [str(submission.spark.submit), *confs, str(ENTRY), "request.json", submission.end]
+    lines = [
+        "# 1. the environment, unless it is there: " + str(local),
+        "scripts/run.sh env build",
+        "# 2. on the cluster, unless it is there",
+        shlex.join(["hdfs", "dfs", "-put", str(local), submission.archive]),
+        f"# 3. {made}, and request.json: {msgspec.json.encode(request).decode()}",
+        "# 4. the application",
+        " \\\n  ".join(shlex.quote(part) for part in command),
+    ]
+    return "\n".join(lines)
+
+
+def submit(request: Request) -> End:
+    """Run a request on YARN until it ends. Raises UsageError before anything runs there."""
+    submission = prepare(request)
+    ready(submission)
+    with tempfile.TemporaryDirectory(prefix="fireball-") as name:
+        folder = Path(name)
+        (folder / "request.json").write_bytes(msgspec.json.encode(request))
+        code = make_zip(PROJECT, folder)
+        python = environment.unpacked(submission.cache / submission.recipe.name) / "bin" / "python"
+        settings = settings_of(submission, str(code), str(folder / "request.json"), str(python))
+        properties = folder / "spark.conf"
+        properties.touch(0o600)  # secrets stand in a file of the user's, never on a command line
+        properties.write_text("".join(f"{key} {_escaped(value)}\n" for key, value in settings.items()))
+        run = _run_there if submission.in_cluster else _run_here
+        run(submission, folder, properties, code, python)
+        return _end(submission)
+
+
+def ready(submission: Submission) -> None:
+    """See to it that the environment and Spark's jars are on the cluster; whoever comes first puts them there."""
+    if not storage.exists(submission.archive):
+        say(f"{submission.recipe.name} is not on the cluster yet: building it (minutes, once)")
+        archive = environment.build(submission.recipe, submission.cache)
+        for problem in environment.verify(archive, submission.recipe):
+            raise UsageError(f"{archive}: {problem}")
+        environment.put(archive, submission.archive)
+    elif not submission.in_cluster and not (submission.cache / submission.recipe.name).exists():
+        environment.build(submission.recipe, submission.cache)
+    if not {"spark.yarn.jars", "spark.yarn.archive"} & submission.settings.keys():
+        sparks.put_jars(submission.spark, submission.root)
+
+
+def _run_there(submission: Submission, folder: Path, properties: Path, code: Path, python: Path) -> None:
+    command = [str(submission.spark.submit), "--properties-file", str(properties), str(ENTRY), "request.json"]
+    with (folder / "spark-submit.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, submission.end],
+            env=_environment(submission),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is ours to handle
+        )
+        watch = Watch(submission, process)
+        with _stopped_by(watch.stop):
+            assert process.stderr is not None
+            watch.follow(process.stderr)
+            process.wait()
+
+
+def _run_here(submission: Submission, folder: Path, properties: Path, code: Path, python: Path) -> None:
+    # From Python, not by spark-submit: only so does the driver's JVM leave Ctrl-C to the driver.
+    home = submission.spark.home
+    paths = [str(code), str(home / "python"), *map(str, (home / "python" / "lib").glob("py4j-*.zip"))]
+    env = _environment(submission) | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONNOUSERSITE": "1",
+        "PYSPARK_SUBMIT_ARGS": shlex.join(["--properties-file", str(properties), "pyspark-shell"]),
+        "PYSPARK_PYTHON": "./environment/bin/python",
+        "PYSPARK_DRIVER_PYTHON": str(python),
+    }
+    process = subprocess.Popen(
+        [str(python), str(ENTRY), str(folder / "request.json"), submission.end],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=2,  # stdout is the summary's alone
+        start_new_session=True,
+    )
+    with _stopped_by(lambda: process.send_signal(signal.SIGINT)):
+        process.wait()
+
+
+@dataclass
+class Watch:
+    """Tells people how an application in the cluster is doing, and ends it when told so."""
+
+    submission: Submission
+    process: subprocess.Popen[str]
+    application: str = ""
+    last_lines: list[str] = field(default_factory=list)
+    asked: bool = False
+
+    def follow(self, lines: IO[str]) -> None:
+        """Until spark-submit ends."""
+        threading.Thread(target=self._progress, daemon=True).start()
+        for line in lines:
+            self.last_lines = [*self.last_lines[-30:], line.rstrip()]
+            if not self.application and (found := re.search(r"application_\d+_\d+", line)):
+                self.application = found[0]
+                say(f"application {self.application}; its logs: yarn logs -applicationId {self.application}")
+            if found := re.search(r"tracking URL: (\S+)", line):
+                self._once(f"tracking URL {found[1]} (from a laptop: scripts/tunnel.sh)")
+        if self.process.wait() and not storage.exists(self.submission.end):
+            say("\n".join(line for line in self.last_lines if line.strip()))
+
+    def stop(self) -> None:
+        """First gently, by the run's own stop flag; then for good."""
+        run = _run_state(self.submission.request.output)
+        if not self.asked and run and run.get("application") == self.application:
+            self.asked = True
+            say("no new split is started, those at work are finished; Ctrl-C again ends the application at once")
+            storage.write_bytes(f"{self.submission.request.output}/_tmp/{run['run']}/stop", b"")
+            return
+        if self.application:
+            say(f"ending {self.application}")
+            sparks.kill(self.submission.spark, self.application)
+        self.process.terminate()
+
+    def _once(self, text: str) -> None:
+        if text not in self.last_lines:
+            self.last_lines.insert(0, text)
+            if not getattr(self, "_told", False):
+                self._told = True
+                say(text)
+
+    def _progress(self) -> None:
+        told = (-1, -1)
+        while self.process.poll() is None:
+            time.sleep(POLL_SECONDS)
+            state = _run_state(self.submission.request.output)
+            if state and state.get("application") == self.application and not self.submission.request.quiet:
+                now = (state["splits"]["done"], state["splits"]["planned"])
+                if now != told:
+                    told = now
+                    say(f"{now[0]} of {now[1]} splits")
+
+
+def _run_state(output: str) -> dict[str, Any] | None:
+    with contextlib.suppress(OSError, ValueError):
+        found: dict[str, Any] = json.loads(storage.read_bytes(f"{output}/_state/run.json"))
+        return found
+    return None
+
+
+def _end(submission: Submission) -> End:
+    """What the driver left; without it the application died, and the same command resumes."""
+    try:
+        found = json.loads(storage.read_bytes(submission.end))
+    except FileNotFoundError:
+        say("the application ended without a word; the same command goes on from what is committed")
+        return End(INCOMPLETE, {})
+    storage.remove(submission.end)
+    if found["error"]:
+        if found["exit_code"] == WRONG:
+            raise UsageError(found["error"].removeprefix("error: "))
+        say(found["error"])
+    return End(found["exit_code"], found["summary"])
+
+
+def _environment(submission: Submission) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if key not in MISLEADING}
+    return kept | {"SPARK_HOME": str(submission.spark.home)}
+
+
+def _escaped(value: str) -> str:
+    # Java's properties: a backslash begins an escape.
+    return value.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+@contextlib.contextmanager
+def _stopped_by(stop: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `stop`, each time."""
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, lambda *_: stop()) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def say(text: str) -> None:
+    """A line for people."""
+    print(text, file=sys.stderr, flush=True)
