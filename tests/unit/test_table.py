@@ -1,0 +1,118 @@
+"""Rows of tables, each exactly once, wherever the splits are cut."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.orc as orc
+import pyarrow.parquet as pq
+import pytest
+
+from lib.errors import UsageError
+from lib.sources.table import TableSource
+from lib.split import ReadLimits, Split
+from lib.storage import to_uri
+
+TABLE = pa.table({"id": list(range(10)), "name": [f"n{i}" for i in range(10)]})
+LIMITS = ReadLimits(batch_rows=3, batch_bytes=1 << 20, max_record_bytes=1 << 20)
+
+
+def write(folder: Path, kind: str) -> str:
+    path = folder / f"rows.{kind}"
+    if kind == "parquet":
+        pq.write_table(TABLE, path, row_group_size=4)
+    elif kind == "orc":
+        orc.write_table(TABLE, path)
+    elif kind == "csv":
+        csv.write_csv(TABLE, path)
+    elif kind == "arrow":
+        with pa.ipc.new_file(path, TABLE.schema) as writer:
+            writer.write_table(TABLE, max_chunksize=4)
+    else:
+        path.write_text("".join(f'{{"id": {i}, "name": "n{i}"}}\n' for i in range(10)))
+    return to_uri(str(path))
+
+
+def splits(source: TableSource, uri: str, split_bytes: int = 1) -> list[Split]:
+    return [Split(str(i), "table", pieces) for i, pieces in enumerate(source.plan([uri], split_bytes))]
+
+
+def ids(source: TableSource, split: Split, **place: int) -> list[int]:
+    found = source.read(split, LIMITS, lambda position: None, **place)
+    return [row["id"] for batch, _ in found for row in batch["row"].to_pylist()]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "orc", "arrow", "csv", "jsonl"])
+def test_each_row_comes_once_in_order(tmp_path: Path, kind: str) -> None:
+    source = TableSource()
+
+    found = [i for split in splits(source, write(tmp_path, kind)) for i in ids(source, split)]
+
+    assert found == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+
+def test_parquet_is_split_by_row_groups(tmp_path: Path) -> None:
+    pieces = [split.pieces[0] for split in splits(TableSource(), write(tmp_path, "parquet"))]
+
+    assert [(p.start, p.end, p.size) for p in pieces] == [(0, 4, 10), (4, 8, 10), (8, 10, 10)]
+
+
+def test_small_files_share_a_split(tmp_path: Path) -> None:
+    uris = [write(tmp_path, "parquet"), write(tmp_path, "csv")]
+
+    groups = list(TableSource().plan(uris, 1 << 20))
+
+    assert [[(p.start, p.end) for p in group] for group in groups] == [[(0, 10), (0, 10)]]
+
+
+def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    source = TableSource()
+    split = splits(source, write(tmp_path, "parquet"), 1 << 20)[0]
+
+    behind = [after for _, after in source.read(split, LIMITS, lambda position: None)]
+
+    assert behind == [3, 4, 7, 8, 10]
+    assert ids(source, split, start=4, stop=6) == [4, 5]
+
+
+def test_a_row_is_passed_over(tmp_path: Path) -> None:
+    source = TableSource()
+    split = splits(source, write(tmp_path, "csv"))[0]
+
+    row, behind = source.pass_over(split, LIMITS, 9)
+
+    assert (row["source_offset"].to_pylist(), row["status"].to_pylist(), behind) == ([9], ["failed"], None)
+
+
+def test_only_the_columns_asked_for_are_read(tmp_path: Path) -> None:
+    source = TableSource(columns=("name",))
+    split = splits(source, write(tmp_path, "parquet"))[0]
+
+    batch, _ = next(iter(source.read(split, LIMITS, lambda position: None)))
+
+    assert batch["row"].to_pylist()[0] == {"name": "n0"}
+
+
+def test_a_damaged_row_group_is_as_many_failed_rows(tmp_path: Path) -> None:
+    uri = write(tmp_path, "parquet")
+    path = tmp_path / "rows.parquet"
+    group = pq.read_metadata(path).row_group(1).column(1)
+    data = bytearray(path.read_bytes())
+    begin = group.dictionary_page_offset or group.data_page_offset
+    data[begin : begin + group.total_compressed_size] = b"\xff" * group.total_compressed_size
+    path.write_bytes(data)
+    source = TableSource()
+
+    batches = [b for s in splits(source, uri, 1 << 20) for b, _ in source.read(s, LIMITS, lambda position: None)]
+
+    assert [(b["source_offset"][i].as_py(), b["status"][i].as_py()) for b in batches for i in range(len(b))] == [
+        *((i, "ok") for i in range(4)), *((i, "failed") for i in range(4, 8)), (8, "ok"), (9, "ok"),
+    ]  # fmt: skip
+
+
+def test_a_file_that_is_no_table_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "page.parquet"
+    path.write_text("<html>")
+
+    with pytest.raises(UsageError, match=r"page.parquet: not a parquet file"):
+        list(TableSource().plan([to_uri(str(path))], 1))
