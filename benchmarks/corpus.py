@@ -86,12 +86,12 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def download(folder: Path) -> list[Path]:
-    """Every archive that PACKAGES names, each fetched unless it is there already; no root needed."""
+def download(folder: Path, patterns: Sequence[str] = PACKAGES) -> list[Path]:
+    """Every archive whose name fits, each fetched unless it is there already; no root needed."""
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise NoPages("needs apt-get and dpkg-deb: run it on Debian or Ubuntu, or in a container of theirs")
     known = subprocess.run(["apt-cache", "pkgnames"], check=True, capture_output=True, text=True).stdout.split()
-    wanted = sorted(name for name in known if any(fnmatchcase(name, pattern) for pattern in PACKAGES))
+    wanted = sorted(name for name in known if any(fnmatchcase(name, pattern) for pattern in patterns))
     folder.mkdir(parents=True, exist_ok=True)
     missing = [name for name in wanted if not any(folder.glob(f"{name}_*.deb"))]
     if missing:
