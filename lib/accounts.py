@@ -25,7 +25,7 @@ def report(
         "records": sum(total.values()),
         **total,
         "counts": counts,
-        "unselected": _unselected(receipts),
+        "unselected": dict(sum((Counter(r.unselected) for r in receipts.values()), Counter())),
         "splits": {"planned": len(splits), "done": len(receipts)},
         "proof": {"proven": not wrong, "wrong": list(wrong[:LISTED])},
         "stages": _stages(receipts),
@@ -53,11 +53,6 @@ SUMMARY_KEYS = ("job", "output", "records", "ok", "partial", "skipped", "failed"
 def to_json(report: Mapping[str, Any]) -> bytes:
     """As it lies in _report.json."""
     return json.dumps(report, indent=1).encode()
-
-
-def _unselected(receipts: Mapping[str, Receipt]) -> dict[str, int]:
-    ranges = (rng for r in receipts.values() for of_file in r.unselected.values() for rng in of_file)
-    return dict(sorted(Counter(what for _, _, what in ranges).items()))
 
 
 def _stages(receipts: Mapping[str, Receipt]) -> dict[str, float]:

@@ -121,8 +121,8 @@ class Child:
         self.work, self.lessons, self.page, self.rows = work, lessons, page, rows
         self.limits = work.run.read_limits
         self.writer = PartWriter(folder, rows.schema, work.run.parquet, segmented=bool(lessons.deaths))
-        self.behind, receipt = self.writer.recover()
-        self.tally = Tally(work.split, receipt)
+        self.behind, footer = self.writer.recover()
+        self.tally = Tally(work.split, footer)
         self.previous = PreviousRows(work.previous, rows.schema) if work.previous else None
         self.touched = False  # whether a record was announced since the last batch
         self.pace = 1  # records for the next call of the kernel
@@ -139,7 +139,7 @@ class Child:
         receipt.memory_peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
         receipt.deaths = self.lessons.deaths
         receipt.versions, receipt.host = VERSIONS, platform.node()
-        self.writer.finish(receipt)
+        self.writer.finish(self.tally.footer)
 
     def _all_records(self) -> None:
         at: int | None = self.behind
@@ -273,7 +273,7 @@ class Child:
     def _flush(self) -> None:
         self.page.write(WRITE, -1, -1)
         began = time.perf_counter()
-        self.writer.flush(self.tally.receipt, self.behind)
+        self.writer.flush(self.tally.footer, self.behind)
         self.seconds["write"] += time.perf_counter() - began
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from lib.errors import UsageError
@@ -48,14 +48,9 @@ def verify(output: str) -> list[str]:
     wrong = [f"part-{stray}.parquet: no plan speaks of it" for stray in sorted(done - {s.id for s in splits})]
     receipts = ledger.receipts(split.id for split in splits if split.id in done)
     wrong += prove(splits, receipts, {split.kind: source_type(split.kind).unit for split in splits})
-    return wrong + list(_wrong_parts(ledger, receipts))
-
-
-def _wrong_parts(ledger: Ledger, receipts: dict[str, Any]) -> Iterator[str]:
-    there = [split for split in ledger.splits() if split.id in receipts]
+    there = [split for split in splits if split.id in done]
     with ThreadPoolExecutor(4) as pool:
-        found = pool.map(lambda split: verify_part(ledger, split, receipts[split.id]), there)
-        yield from (said for said in found if said)
+        return wrong + [said for said in pool.map(partial(verify_part, ledger), there) if said]
 
 
 def _identity(ledger: Ledger) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from lib import storage
 from lib.ledger import Ledger
-from lib.receipt import Receipt, Tally, Untiled
-from lib.records import PROVENANCE
+from lib.part import read_footer
+from lib.receipt import RECEIPT_KEY, Ranges, Receipt, Tally, Untiled, load_ranges
 from lib.split import Split
 
 SCAN_ROWS = 1024
@@ -49,25 +49,35 @@ def scan_part(uri: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         yield from pq.ParquetFile(file).iter_batches(SCAN_ROWS, columns=list(columns), use_threads=False)
 
 
-def verify_part(ledger: Ledger, split: Split, receipt: Receipt) -> str | None:
+def verify_part(ledger: Ledger, split: Split) -> str | None:
     """What the rows of a split's file say against its receipt; None where they agree in every range and count."""
-    tally = Tally(split)
-    unselected = sorted((uri, *rng) for uri, ranges in receipt.unselected.items() for rng in ranges)
+    with storage.open_input(ledger.part(split.id)) as file:
+        footer = read_footer(file)
+    told, found = Receipt.load(footer[RECEIPT_KEY]), Tally(split)
+    order = {piece.uri: i for i, piece in enumerate(split.pieces)}
+    everything = [*_row_ranges(ledger.part(split.id)), *_unselected_ranges(load_ranges(footer))]
     try:
-        rows = [
-            (r["source_path"], r["source_offset"], r["source_length"], r["source_member"], r["status"], r["error_code"])
-            for batch in scan_part(ledger.part(split.id), [*PROVENANCE.names, "status", "error_code"])
-            for r in batch.to_pylist()
-        ]
-        ranges = [(uri, at, n, None, "unselected", code) for uri, at, n, code in unselected]
-        order = {piece.uri: i for i, piece in enumerate(split.pieces)}
-        for uri, at, length, member, status, code in sorted([*rows, *ranges], key=lambda r: (order[r[0]], r[1])):
-            tally.follow_one(uri, member, at, length)
-            if status != "unselected":
-                tally.count_one(uri, at, length, status, code)
+        for uri, at, length, member, status, code in sorted(everything, key=lambda r: (order[r[0]], r[1])):
+            found.follow_one(uri, member, at, length)
+            if status is not None:
+                found.count_one(uri, at, length, status, code)
     except Untiled as error:
         return f"{split.id}: {error}"
-    found = tally.receipt
-    if (found.counts, found.covered) != (receipt.counts, receipt.covered):
-        return f"{split.id}: its rows say {found.counts}, its receipt {receipt.counts}"
+    if (found.receipt.counts, found.receipt.covered) != (told.counts, told.covered):
+        return f"{split.id}: its rows say {found.receipt.counts}, its receipt {told.counts}"
     return None
+
+
+Range = tuple[str, int, int, str | None, str | None, str | None]  # URI, offset, length, member, status, code
+
+
+def _row_ranges(uri: str) -> Iterator[Range]:
+    names = ["source_path", "source_offset", "source_length", "source_member", "status", "error_code"]
+    for batch in scan_part(uri, names):
+        yield from zip(*(batch[name].to_pylist() for name in names), strict=True)
+
+
+def _unselected_ranges(ranges: Ranges) -> Iterator[Range]:
+    for uri, of_file in ranges.items():
+        for offset, length, _ in of_file:
+            yield uri, offset, length, None, None, None

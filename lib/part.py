@@ -5,22 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lib.options import ParquetOptions
-from lib.receipt import FOOTER_KEY, Receipt
+from lib.receipt import RECEIPT_KEY, Receipt
 from lib.records import Status
 
 RESUME_KEY = b"fireball.resume"
+Footer = Callable[[], dict[bytes, bytes]]
 KEY_COLUMNS = ["source_path", "source_member", "source_offset", "status"]
 
 
-def read_receipt(file: Path | pa.NativeFile) -> Receipt:
+def read_receipt(file: Path | BinaryIO) -> Receipt:
     """The receipt in the footer of a finished file."""
-    return Receipt.load(pq.read_metadata(file).metadata[FOOTER_KEY])
+    return Receipt.load(read_footer(file)[RECEIPT_KEY])
+
+
+def read_footer(file: Path | BinaryIO) -> dict[bytes, bytes]:
+    """The key-value pairs in the footer of a file."""
+    found: dict[bytes, bytes] = pq.read_metadata(file).metadata
+    return found
 
 
 class PartWriter:
@@ -43,20 +51,20 @@ class PartWriter:
     def _segments(self) -> list[Path]:
         return sorted(self.folder.glob("segment-*.parquet"))
 
-    def recover(self) -> tuple[int | None, Receipt | None]:
-        """Where the last whole segment ends, as a position, and its receipt; None at the beginning."""
+    def recover(self) -> tuple[int | None, dict[bytes, bytes] | None]:
+        """Where the last whole segment ends, as a position, and its footer; None at the beginning."""
         if not self._segments:
             return None, None
-        footer = pq.read_metadata(self._segments[-1]).metadata
-        return json.loads(footer[RESUME_KEY]), Receipt.load(footer[FOOTER_KEY])
+        footer = read_footer(self._segments[-1])
+        return json.loads(footer[RESUME_KEY]), footer
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Take rows of `schema`."""
         self._pending.append(rows)
         self._pending_bytes += rows.nbytes
 
-    def flush(self, receipt: Receipt, behind: int | None) -> None:
-        """Write what waits; `receipt` counts all rows so far, `behind` is the position after them."""
+    def flush(self, footer: Footer, behind: int | None) -> None:
+        """Write what waits; the footer counts all rows so far, `behind` is the position after them."""
         if not self._pending:
             return
         writer = self._writer or self._open(self._unfinished)
@@ -64,18 +72,18 @@ class PartWriter:
         self._pending, self._pending_bytes = [], 0
         self._writer = writer
         if self.segmented:
-            self._close(receipt, {RESUME_KEY: json.dumps(behind).encode()})
+            self._close(footer() | {RESUME_KEY: json.dumps(behind).encode()})
             self._unfinished.rename(self.folder / f"segment-{len(self._segments):06d}.parquet")
 
-    def finish(self, receipt: Receipt) -> None:
+    def finish(self, footer: Footer) -> None:
         """Write what waits, join the segments, and give the file its name."""
-        self.flush(receipt, None)
+        self.flush(footer, None)
         self._writer = self._writer or self._open(self._unfinished)
         for segment in self._segments:
             file = pq.ParquetFile(segment)
             for group in range(file.num_row_groups):
                 self._writer.write_table(file.read_row_group(group, use_threads=False), row_group_size=1 << 30)
-        self._close(receipt, {})
+        self._close(footer())
         self._unfinished.rename(self.path)
 
     def _open(self, path: Path) -> pq.ParquetWriter:
@@ -84,9 +92,9 @@ class PartWriter:
             path, self.schema, compression=self.options.compression, compression_level=level, use_dictionary=False
         )
 
-    def _close(self, receipt: Receipt, more: dict[bytes, bytes]) -> None:
+    def _close(self, footer: dict[bytes, bytes]) -> None:
         assert self._writer is not None
-        self._writer.add_key_value_metadata({FOOTER_KEY: receipt.dump(), **more})
+        self._writer.add_key_value_metadata(footer)
         self._writer.close()
         self._writer = None
 

@@ -12,6 +12,7 @@ from lib.ledger import Lease, Ledger
 from lib.split import Split
 
 POLL_SECONDS = 1.0
+LISTING_SHARE = 20  # pauses are so many times as long as a listing takes: watching must cost next to nothing
 LINE_SECONDS = 15.0  # between lines where there is no terminal
 BAR_CHARACTERS = 30
 
@@ -42,11 +43,14 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
     def _watch(self) -> None:
-        while not self._ended.wait(POLL_SECONDS):
+        pause = POLL_SECONDS
+        while not self._ended.wait(pause):
+            began = time.monotonic()
             try:
                 done = len(self.ledger.done() & self.planned)
             except OSError:
                 continue  # the next look may find storage well again
+            pause = max(POLL_SECONDS, LISTING_SHARE * (time.monotonic() - began))
             self.lease.state["splits"] = {"planned": len(self.planned), "done": done}
             if not self.quiet:
                 self._show(done)

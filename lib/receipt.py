@@ -14,7 +14,8 @@ import pyarrow as pa
 from lib.records import Status
 from lib.split import Piece, Split
 
-FOOTER_KEY = b"fireball.receipt"
+RECEIPT_KEY = b"fireball.receipt"
+UNSELECTED_KEY = b"fireball.unselected"
 
 
 @dataclass
@@ -33,12 +34,12 @@ class Receipt:
     """Counts, ranges, costs and deaths of one split; it lies in the footer of the split's file.
 
     `covered` holds, by URI, where the records begin, where they end and where the last begins, in the unit of the
-    source; `unselected` the ranges of records that the job does not ask for, by URI, as [offset, length, what it was].
+    source; `unselected` counts the records that the job does not ask for by what they are.
     """
 
     split: str
     counts: dict[str, dict[str, int]] = field(default_factory=dict)  # status -> code ("" for none) -> rows
-    unselected: dict[str, list[list[Any]]] = field(default_factory=dict)
+    unselected: dict[str, int] = field(default_factory=dict)
     failures: list[list[Any]] = field(default_factory=list)  # [uri, offset, length, code], the first hundred
     covered: dict[str, list[int]] = field(default_factory=dict)
     rows_by_uri: dict[str, int] = field(default_factory=dict)
@@ -72,10 +73,18 @@ FAILURES_LISTED = 100
 
 
 class Tally:
-    """Adds batches up into a receipt, and checks that their ranges follow each other."""
+    """Adds batches up into a receipt, and checks that their ranges follow each other.
 
-    def __init__(self, split: Split, so_far: Receipt | None = None) -> None:
-        self.receipt = so_far or Receipt(split.id)
+    `ranges` holds those of unselected records, by URI, as [offset, length, what it was].
+    """
+
+    def __init__(self, split: Split, footer: Mapping[bytes, bytes] | None = None) -> None:
+        self.receipt = Receipt.load(footer[RECEIPT_KEY]) if footer else Receipt(split.id)
+        self.ranges = load_ranges(footer) if footer else {}
+
+    def footer(self) -> dict[bytes, bytes]:
+        """All that was added, for the footer of a file; a Tally can go on from it."""
+        return {RECEIPT_KEY: self.receipt.dump(), UNSELECTED_KEY: json.dumps(self.ranges).encode()}
 
     def follow(self, records: pa.RecordBatch) -> None:
         """Extend the ranges by records as they were read, `unselected` ones among them.
@@ -85,7 +94,8 @@ class Tally:
         for uri, member, offset, length, status, code in _tuples(records, _RANGE):
             self.follow_one(uri, member, offset, length)
             if status == Status.UNSELECTED:
-                self.receipt.unselected.setdefault(uri, []).append([offset, length, code])
+                self.receipt.unselected[code] = self.receipt.unselected.get(code, 0) + 1
+                self.ranges.setdefault(uri, []).append((offset, length, code))
 
     def follow_one(self, uri: str, member: str | None, offset: int, length: int) -> None:
         """Extend the ranges by one record; several records may share the range of their gzip member."""
@@ -115,6 +125,15 @@ def _tuples(batch: pa.RecordBatch, names: Sequence[str]) -> Iterator[tuple[Any, 
 
 
 _RANGE = ("source_path", "source_member", "source_offset", "source_length", "status", "error_code")
+
+
+Ranges = dict[str, list[tuple[int, int, str]]]
+
+
+def load_ranges(footer: Mapping[bytes, bytes]) -> Ranges:
+    """The ranges of unselected records in the footer of a file."""
+    loaded: dict[str, list[list[Any]]] = json.loads(footer[UNSELECTED_KEY])
+    return {uri: [(offset, length, what) for offset, length, what in ranges] for uri, ranges in loaded.items()}
 
 
 def prove(splits: Sequence[Split], receipts: Mapping[str, Receipt], unit: Mapping[str, str]) -> list[str]:

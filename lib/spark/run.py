@@ -130,8 +130,8 @@ class Run:
 
     def _wants_more(self) -> bool:
         """With --limit: plan one split more, if those so far gave too few records and there is more input."""
-        request, splits = self.request, self.ledger.splits()
-        if request.limit is None or self.stopping or self._todo(splits):
+        request = self.request
+        if request.limit is None or self.stopping or self._todo(splits := self.ledger.splits()):
             return False
         left = request.limit - sum(r.rows for r in self.ledger.receipts(s.id for s in splits).values())
         return left > 0 and planning.extend_by_one(self.ledger, self.sources, request.inputs, request.source, left)

@@ -35,10 +35,11 @@ def test_a_file_with_a_row_too_few_is_found(done, tmp_path):
     part = sorted((tmp_path / "out").glob("part-*"))[1]
     file = pq.ParquetFile(part)
     receipt = file.metadata.metadata[b"fireball.receipt"]
+    ranges = file.metadata.metadata[b"fireball.unselected"]
     table = file.read().slice(1)
     with pq.ParquetWriter(part, table.schema) as writer:
         writer.write_table(table)
-        writer.add_key_value_metadata({b"fireball.receipt": receipt})
+        writer.add_key_value_metadata({b"fireball.receipt": receipt, b"fireball.unselected": ranges})
     (wrong,) = verify(done)
     assert wrong.startswith("0001-000001: ")
 

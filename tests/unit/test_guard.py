@@ -12,7 +12,8 @@ from harm.lines import CODES, JOB, HarmConfig, LinesSource
 from lib.child import Work
 from lib.guard import SplitFailed, do_split
 from lib.options import ParquetOptions, RunOptions
-from lib.part import read_receipt
+from lib.part import read_footer, read_receipt
+from lib.receipt import load_ranges
 from lib.split import Split
 
 RUN = RunOptions(
@@ -45,7 +46,8 @@ def test_healthy_lines_need_one_child(tmp_path):
     receipt = read_receipt(tmp_path / "scratch/part.parquet")
     assert receipt.deaths == [] and receipt.counts == {"ok": {"": 3}}
     (uri,) = receipt.covered
-    assert receipt.covered[uri][:2] == [0, 20] and receipt.unselected == {uri: [[5, 11, "comment"]]}
+    assert receipt.covered[uri][:2] == [0, 20] and receipt.unselected == {"comment": 1}
+    assert load_ranges(read_footer(tmp_path / "scratch/part.parquet")) == {uri: [(5, 11, "comment")]}
 
 
 @pytest.mark.parametrize("side", ["kernel", "read"])
