@@ -52,6 +52,8 @@ def refuse_overlap(inputs: Iterable[str], output: str) -> None:
 
 
 def _listed(given: str) -> Iterable[str]:
+    if given.startswith("@") and local_path(given[1:]) is None:
+        return [given]  # a list on the cluster is read by the driver
     if not given.startswith("@"):
         return [_input(given, f"--input {given}")]
     try:

@@ -1,5 +1,7 @@
 # Sourced by run.sh and test.sh: finds or makes what they need, and says what is missing in one line.
 # shellcheck shell=bash
+set -euo pipefail
+shopt -s inherit_errexit
 
 JAVA_LEAST=17
 
@@ -63,7 +65,7 @@ install_packages() {
 # Prints the major version of the Java in this folder, or nothing.
 java_version() {
     local text
-    [ -x "$1/bin/java" ] || return 0
+    [ -n "$1" ] && [ -x "$1/bin/java" ] || return 0
     text=$(cat -- "$1/release" 2>/dev/null || true)
     [[ $text =~ JAVA_VERSION=\"([0-9]+) ]] || [[ $("$1/bin/java" -version 2>&1) =~ version\ \"([0-9]+) ]] || return 0
     echo "${BASH_REMATCH[1]}"
@@ -105,6 +107,6 @@ use_java() {
 use_environment() {
     local root=$1 environment=$2
     unset SPARK_HOME PYTHONHOME "${!PYSPARK_@}"
-    export PYTHONPATH="$root" PYTHONNOUSERSITE=1 PYSPARK_PYTHON="$environment/bin/python"
+    export PYTHONPATH="$root" PYTHONNOUSERSITE=1
     export PATH="$environment/bin:$PATH"
 }

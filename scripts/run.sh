@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Run a job or command: finds or makes the Python environment, finds Java, hands over to `python -m jobs`.
 set -euo pipefail
+# shellcheck source=environment.sh
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/environment.sh"
 
 # Only what starts Spark needs Java: not the commands about outputs, nor what only prints.
@@ -16,4 +17,5 @@ root=$(project_root)
 environment=$(find_environment "$root")
 use_environment "$root" "$environment"
 if needs_java "$@"; then use_java; fi
-exec "$environment/bin/python" -m jobs "$@"
+# -P: a folder called jobs or lib where the user stands is not ours.
+exec "$environment/bin/python" -P -m jobs "$@"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Run the tests: the default set in minutes; more with --chaos, --cluster, --all. Other arguments go to pytest.
 set -euo pipefail
+# shellcheck source=environment.sh
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/environment.sh"
 
 usage() {
