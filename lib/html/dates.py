@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 
+MAX_CHARACTERS = 100  # no date is longer, and the patterns backtrack
 _ISO = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)"
     r"(?:[T ]+(\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d+)?)?\s*(Z|UTC|GMT|[+-]\d\d:?(?:\d\d)?)?)?",
@@ -33,6 +34,8 @@ def iso_date(raw: str) -> str | None:
     `5/1/2024` means two days: None.
     """
     raw = raw.strip()
+    if len(raw) > MAX_CHARACTERS:
+        return None
     return _iso(raw) or _partial(raw) or _numeric(raw) or _rfc2822(raw) or _english(raw)
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lib.html import main_text, turbo
+from lib.html import turbo
 from lib.html.columns import FETCH, HEADING, HREFLANG, IMAGE, LINK, META, OUTPUT_SCHEMA
+from lib.html.main_text import extractor
 from lib.html.options import ParseHtml
-from lib.html.parse import Extract, MainText, Record, Row, parse
+from lib.html.parse import Record, Row, parse
 from lib.html.words import find_words, simhashes
 from lib.job import Kernel
 from lib.records import OUTCOME
@@ -25,7 +26,7 @@ Rows = Sequence[Row]
 def make_kernel(options: ParseHtml) -> Kernel:
     """Load what the options ask for, once; return the function from batch to batch."""
     engine = turbo
-    extract = _extractor(options)
+    extract = extractor(options.main_text)
 
     def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:
         rows = [parse(record, options, engine.read, extract) for record in _records(batch)]
@@ -48,12 +49,6 @@ def make_kernel(options: ParseHtml) -> Kernel:
         )
 
     return kernel
-
-
-def _extractor(options: ParseHtml) -> Extract:
-    if options.main_text == "none":
-        return lambda text, url: MainText()
-    return lambda text, url: MainText(main_text.fast(text), main_text.FAST)
 
 
 def _records(batch: pa.RecordBatch) -> Iterable[Record]:

@@ -20,5 +20,5 @@ class ParseHtml:
     detect_language: bool = True
     keywords: tuple[str, ...] = ()
     whole_words: bool = True
-    max_page_bytes: Annotated[int, Meta(ge=1024)] = 16 << 20
+    max_page_bytes: Annotated[int, Meta(ge=1024)] = 8 << 20
     max_items: Annotated[int, Meta(ge=1)] = 20_000

@@ -22,6 +22,7 @@ class Page(NamedTuple):
     json_ld: list[str]  # raw
     tables: list[list[list[str]]]  # tables of rows of cells
     cut: bool  # a list holds more in the page than max_items
+    measure: Callable[[int, int, int], str | None]  # (nodes, depth, attributes): which limit the tree exceeds
 
 
 # (text, max_items) -> Page. Lists are cut at max_items.

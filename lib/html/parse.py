@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from typing import NamedTuple
 
 from lib.html import sniff
 from lib.html.charset import Decoded, decode
+from lib.html.main_text import Extract, MainText
 from lib.html.metadata import Metadata, read_metadata
 from lib.html.options import ParseHtml
 from lib.html.page import Engine, Page
@@ -16,6 +16,7 @@ from lib.html.urls import Resolver
 from lib.records import Status
 
 REFRESH = re.compile(r"\s*[\d.]*\s*[;,]?\s*(?:url\s*=\s*)?(['\"]?)(?P<url>[^'\"\s][^'\"]*)\1", re.IGNORECASE)
+MAX_REFRESH = 4096  # characters; the pattern backtracks
 # Schemes that urljoin can make absolute URLs of.
 ADDRESSABLE = ("http://", "https://", "file://")
 
@@ -27,19 +28,6 @@ class Record(NamedTuple):
     url: str | None
     content_type: str | None
     source_path: str | None
-
-
-class MainText(NamedTuple):
-    """The article, by which engine, the fast engine's beside it, and why there is none."""
-
-    text: str | None = None
-    engine: str | None = None
-    fast: str | None = None
-    problem: str | None = None
-
-
-# (the page's characters, its URL) -> the article.
-Extract = Callable[[str, str | None], MainText]
 
 
 class Row(NamedTuple):
@@ -75,7 +63,7 @@ def parse(record: Record, options: ParseHtml, engine: Engine, extract: Extract) 
     decoded = decode(kept, record.content_type, record.url)
     page = engine(decoded.text, options.max_items)
     row = _resolved(blank, record, page)
-    main = extract(decoded.text, record.url)
+    main = extract(decoded.text, page)
     flags = _flags(content, inflated, len(kept) < len(content), decoded, page, row)
     return _judged(row._replace(decoded=decoded, page=page, main=main, flags=flags), len(content), options)
 
@@ -95,7 +83,7 @@ def _resolved(row: Row, record: Record, page: Page) -> Row:
     resolve = Resolver(base, record.url)
     metadata = read_metadata(page)
     refresh = next((content for name, content in page.metas if name == "refresh"), None)
-    target = REFRESH.fullmatch(refresh) if refresh else None
+    target = REFRESH.fullmatch(refresh.strip()) if refresh and len(refresh) <= MAX_REFRESH else None
     return row._replace(
         metadata=metadata,
         base_url=base or None,

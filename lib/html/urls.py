@@ -14,7 +14,7 @@ _SIMPLE = re.compile(
     rf"(?P<fragment>#[A-Za-z0-9_.~%$&+,=!'()*@:|/?-]+)"
     rf"|(?P<root>/(?:{_PART}(?:/{_PART})*/?)?{_TAIL})"
     rf"|https?://(?P<host>[A-Za-z0-9.-]+(?::[0-9]+)?)(?:/[A-Za-z0-9_.~%$&+,=!'()*@:|/-]*)?{_TAIL}"
-    rf"|(?P<up>(?:\.\./)*)(?P<relative>{_FIRST}(?:/{_PART})*/?){_TAIL}"
+    rf"|(?P<up>(?:\.\./){{0,30}})(?P<relative>{_FIRST}(?:/{_PART})*/?){_TAIL}"
     rf"|(?P<other>(?:mailto|javascript|tel|data):[^/\s].*)",
     re.ASCII | re.DOTALL,
 )
