@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from unit.test_html_kernel import rows
 
 from lib.html.options import ParseHtml
-from unit.test_html_kernel import rows
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE: dict[str, Callable[[], bytes]] = {
