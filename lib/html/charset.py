@@ -36,6 +36,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16be"),
 )
 PRESCAN_BYTES = 1024  # of the WHATWG encoding sniffing algorithm
+DETECT_BYTES = 1 << 20  # chardetng reads 10 MB/s where every byte is odd
 TOP_LEVEL_DOMAIN = re.compile(r"//[^/?#]*\.([a-z0-9-]+)(?::\d+)?(?:[/?#]|$)")
 HTTP_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
 
@@ -128,7 +129,7 @@ def _prescan(content: bytes) -> str | None:
 def _detect(content: bytes, url: str | None) -> str:
     domain = TOP_LEVEL_DOMAIN.search(url) if url else None
     detector = EncodingDetector()
-    detector.feed(content, last=True)
+    detector.feed(content[:DETECT_BYTES], last=True)
     guess: str = detector.guess(tld=domain[1].encode() if domain else None, allow_utf8=False)
     return guess.lower()
 

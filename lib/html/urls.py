@@ -35,6 +35,7 @@ class Resolver:
         """Prepare the prefixes that hrefs of this base begin with. `page_url` says whose host is at home."""
         self._base = base
         self._home = _host(page_url or base)
+        self._joined: dict[str, Link] = {}  # what urljoin was asked already: menus repeat themselves
         try:
             self._page = urljoin(base, "#x")[:-2]
             self._root = urljoin(base, "/x")[:-2]
@@ -65,6 +66,11 @@ class Resolver:
         return self._folders[up]
 
     def _slow(self, href: str) -> Link:
+        if href not in self._joined:
+            self._joined[href] = self._join(href)
+        return self._joined[href]
+
+    def _join(self, href: str) -> Link:
         try:
             url = urljoin(self._base, href)
         except ValueError:
