@@ -209,8 +209,8 @@ def _run_there(submission: Submission, folder: Path, properties: Path, code: Pat
 
 def _run_here(submission: Submission, folder: Path, properties: Path, code: Path, python: Path) -> None:
     # From Python, not by spark-submit: only so does the driver's JVM leave Ctrl-C to the driver.
-    home = submission.spark.home
-    paths = [str(code), str(home / "python"), *map(str, (home / "python" / "lib").glob("py4j-*.zip"))]
+    # The zips, as pip's pyspark has no more than a shell in python/.
+    paths = [str(code), *map(str, sorted((submission.spark.home / "python" / "lib").glob("py*.zip")))]
     env = _environment(submission) | {
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONNOUSERSITE": "1",

@@ -13,18 +13,19 @@ from pathlib import Path
 
 def main(request_file: str, end_uri: str) -> int:
     """Do the request; leave exit code, summary and error at `end_uri` for who submitted it."""
-    import msgspec
-
     from lib import storage
     from lib.errors import UsageError
-    from lib.request import Request
-    from lib.spark.run import execute
 
     # A second attempt of the application: what the first one ended with counts, YARN knows only failed and not failed.
     if storage.exists(end_uri):
         return int(json.loads(storage.read_bytes(end_uri))["exit_code"])
     error = ""
     try:
+        import msgspec
+
+        from lib.request import Request
+        from lib.spark.run import execute
+
         end = execute(msgspec.json.decode(Path(request_file).read_bytes(), type=Request))
         code, summary = end.exit_code, end.summary
     except UsageError as wrong:
