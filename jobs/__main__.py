@@ -16,6 +16,7 @@ from typing import IO, Any, NoReturn
 
 from lib import registry
 from lib.errors import UsageError, nearest
+from lib.request import End, Request
 
 FOLDER = Path(__file__).resolve().parent
 PROJECT = FOLDER.parent
@@ -128,15 +129,30 @@ def _run(options: argparse.Namespace, command: str) -> int:
     request = build_request(registry.load("jobs", options.command), options, PROJECT / "samples", command)
     if options.dry_run:
         return _show(request)
-    from lib.spark.run import execute
-
+    execute = _runner(request.master)
     with _only_the_answer_on_stdout() as answer:
         end = execute(request)
         answer.write(json.dumps(end.summary, ensure_ascii=False) + "\n")
     return end.exit_code
 
 
-def _show(request: Any) -> int:
+def _runner(master: str) -> Callable[[Request], End]:
+    """What brings a request to its end: this process, or an application on YARN."""
+    if master == "yarn":
+        from ship.submit import submit
+
+        return submit
+    from lib.spark.run import execute
+
+    return execute
+
+
+def _show(request: Request) -> int:
+    if request.master == "yarn":
+        from ship.submit import steps
+
+        print(steps(request))
+        return DONE
     import msgspec
     import yaml
 

@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -75,12 +75,6 @@ def prepare(request: Request) -> Submission:
     """Work out a submission. Raises UsageError for whatever would fail later."""
     if not os.environ.get("HADOOP_CONF_DIR") and not os.environ.get("YARN_CONF_DIR"):
         raise UsageError("--master yarn needs HADOOP_CONF_DIR: the folder of the cluster's core-site.xml")
-    for uri in (*request.inputs, request.output):
-        if uri.startswith("file://"):
-            raise UsageError(
-                f"{uri} is on this machine, and --master yarn works on others: "
-                f"put it on the cluster first (hdfs dfs -put), and name it hdfs://..."
-            )
     spark = sparks.find()
     ours = {key: value.replace("{user}", _user()) for key, value in sparks.read_conf(YARN_CONF).items()}
     settings = spark.defaults() | ours | request.spark_conf
@@ -162,7 +156,8 @@ def submit(request: Request) -> End:
     ready(submission)
     with tempfile.TemporaryDirectory(prefix="fireball-") as name:
         folder = Path(name)
-        (folder / "request.json").write_bytes(msgspec.json.encode(request))
+        seen_there = replace(request, inputs=tuple(_on_the_cluster(uri, submission.root) for uri in request.inputs))
+        (folder / "request.json").write_bytes(msgspec.json.encode(seen_there))
         code = make_zip(PROJECT, folder)
         python = environment.unpacked(submission.cache / submission.recipe.name) / "bin" / "python"
         settings = settings_of(submission, str(code), str(folder / "request.json"), str(python))
@@ -174,13 +169,27 @@ def submit(request: Request) -> End:
         return _end(submission)
 
 
+def _on_the_cluster(uri: str, root: str) -> str:
+    """Put the bundled sample there; what users name is there already."""
+    if not uri.startswith("file://"):
+        return uri
+    folder = storage.local_path(uri)
+    target = f"{root}/samples/{folder.name}"
+    for file in storage.list_files(uri):
+        copy = target + file.uri.removeprefix(uri)
+        if not storage.exists(copy):  # a copy anew would be a changed input to earlier runs
+            storage.write_file(copy, storage.local_path(file.uri))
+    return target
+
+
 def ready(submission: Submission) -> None:
     """See to it that the environment and Spark's jars are on the cluster; whoever comes first puts them there."""
     if not storage.exists(submission.archive):
         say(f"{submission.recipe.name} is not on the cluster yet: building it (minutes, once)")
         archive = environment.build(submission.recipe, submission.cache)
-        for problem in environment.verify(archive, submission.recipe):
-            raise UsageError(f"{archive}: {problem}")
+        if problems := environment.verify(archive, submission.recipe):
+            archive.unlink()
+            raise UsageError(f"the environment does not work: {problems[0]}")
         environment.put(archive, submission.archive)
     elif not submission.in_cluster and not (submission.cache / submission.recipe.name).exists():
         environment.build(submission.recipe, submission.cache)

@@ -20,7 +20,11 @@ def get_session(name: str, request: Request) -> SparkSession:
     """The session for a request: ours on local cores, else the one that spark-submit has prepared."""
     if request.master.startswith("local"):
         return local_session(name, request.master, request.spark_conf)
-    return SparkSession.builder.appName(name).getOrCreate()
+    session = SparkSession.builder.appName(name).getOrCreate()
+    context = session.sparkContext
+    context.setLogLevel("ERROR")
+    print(f"application {context.applicationId}, web page {context.uiWebUrl}", file=sys.stderr, flush=True)
+    return session
 
 
 def local_session(name: str, master: str, conf: Mapping[str, str]) -> SparkSession:
