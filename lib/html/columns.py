@@ -48,7 +48,7 @@ OUTPUT_SCHEMA = pa.schema(
         column("replacement_chars", pa.int32(), "U+FFFD in the decoded page: bytes without meaning in this charset"),
         column("title", pa.string(), "<title>, white space collapsed"),
         column("lang_declared", pa.string(), "<html lang>"),
-        column("lang_detected", pa.string(), "ISO 639-1 code a model gives the visible text; null for short texts"),
+        column("lang_detected", pa.string(), "ISO 639-3 code of the visible text, by a model; null if very short"),
         column("canonical_url", pa.string(), "<link rel=canonical>, absolute"),
         column("base_url", pa.string(), "what links are relative to: <base href>, or else url or an addressable file"),
         column("description", pa.string(), "<meta name=description>, or else og:, twitter:, dc."),

@@ -13,8 +13,11 @@ import pyarrow.compute as pc
 
 from lib.html import turbo
 from lib.html.columns import FETCH, HEADING, HREFLANG, IMAGE, LINK, META, OUTPUT_SCHEMA
+from lib.html.keywords import keyword_counter
+from lib.html.language import detect_language
 from lib.html.main_text import extractor
 from lib.html.options import ParseHtml
+from lib.html.page import Page
 from lib.html.parse import Record, Row, parse
 from lib.html.words import find_words, simhashes
 from lib.job import Kernel
@@ -27,6 +30,7 @@ def make_kernel(options: ParseHtml) -> Kernel:
     """Load what the options ask for, once; return the function from batch to batch."""
     engine = turbo
     extract = extractor(options.main_text)
+    language, count = _language(options), _counter(options)
 
     def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:
         rows = [parse(record, options, engine.read, extract) for record in _records(batch)]
@@ -36,6 +40,8 @@ def make_kernel(options: ParseHtml) -> Kernel:
             "engine": pa.repeat(engine.NAME, len(rows)),
             "engine_version": pa.repeat(engine.VERSION, len(rows)),
             **_columns(rows),
+            "lang_detected": _of([row.page for row in rows], language, pa.string()),
+            "keyword_counts": _of([row.page for row in rows], count, OUTPUT_SCHEMA.field("keyword_counts").type),
         }
         outcome = {
             "status": pa.array([row.status for row in rows], pa.string()),
@@ -49,6 +55,17 @@ def make_kernel(options: ParseHtml) -> Kernel:
         )
 
     return kernel
+
+
+def _language(options: ParseHtml) -> Callable[[Page], str | None]:
+    return (lambda page: detect_language(page.text)) if options.detect_language else (lambda page: None)
+
+
+def _counter(options: ParseHtml) -> Callable[[Page], list[tuple[str, int]] | None]:
+    if not options.keywords:
+        return lambda page: None
+    count = keyword_counter(options.keywords, options.whole_words)
+    return lambda page: list(count(page.text).items())
 
 
 def _records(batch: pa.RecordBatch) -> Iterable[Record]:
@@ -77,8 +94,6 @@ def _columns(rows: Rows) -> dict[str, pa.Array]:
         "images": _structs([row.images for row in rows], ("url", "alt"), IMAGE),
         "meta": _structs([page and page.metas for page in pages], ("name", "content"), META),
         "headings": _structs([page and page.headings for page in pages], ("level", "text"), HEADING),
-        "keyword_counts": pa.nulls(len(rows), OUTPUT_SCHEMA.field("keyword_counts").type),
-        "lang_detected": pa.nulls(len(rows), pa.string()),
     }
 
 

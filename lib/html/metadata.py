@@ -67,9 +67,17 @@ def read_metadata(page: Page) -> Metadata:
         authors=_authors(page, graph),
         canonical=next((href for rel, href, _ in page.link_tags if "canonical" in rel.split()), None),
         hreflang=[(lang, href) for rel, href, lang in page.link_tags if lang and "alternate" in rel.split()],
-        og=list({name[3:]: content for name, content in reversed(page.metas) if name.startswith("og:")}.items())[::-1],
+        og=_opengraph(page.metas),
         json_ld_invalid=invalid,
     )
+
+
+def _opengraph(metas: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    first: dict[str, str] = {}
+    for name, content in metas:
+        if name.startswith("og:"):
+            first.setdefault(name[3:], content)
+    return list(first.items())
 
 
 def _first(named: dict[str, str], names: Iterable[str]) -> str | None:
