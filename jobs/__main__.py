@@ -129,9 +129,13 @@ def _run(options: argparse.Namespace, command: str) -> int:
     request = build_request(registry.load("jobs", options.command), options, PROJECT / "samples", command)
     if options.dry_run:
         return _show(request)
+    from lib.closing import closing
+
     execute = _runner(request.master)
     with _only_the_answer_on_stdout() as answer:
         end = execute(request)
+        if not request.quiet and end.summary:
+            print(closing(end, request, sample=not options.input), file=sys.stderr)
         answer.write(json.dumps(end.summary, ensure_ascii=False) + "\n")
     return end.exit_code
 
@@ -142,6 +146,7 @@ def _runner(master: str) -> Callable[[Request], End]:
         from ship.submit import submit
 
         return submit
+    os.environ.pop("SPARK_HOME", None)  # the cluster's, perhaps of another version than our pyspark
     from lib.spark.run import execute
 
     return execute
@@ -187,8 +192,8 @@ def _call(module: str, function: str) -> Callable[[Any], int]:
 
 # What can be said of a run's folder, and who says it.
 OUTPUT_COMMANDS: dict[str, tuple[str, Callable[[Any], int]]] = {
-    "status": ("how far a run is", _call("lib.ledger", "status")),
-    "verify": ("prove receipts against plan, footers and data", _call("lib.ledger", "verify")),
+    "status": ("how far a run is", _call("lib.status", "status")),
+    "verify": ("prove receipts against plan, footers and data", _call("lib.status", "verify")),
     "report": ("one page about one run or several", _call("lib.report", "report")),
 }
 SHIP_COMMANDS: dict[str, tuple[str, Callable[[Any], int]]] = {

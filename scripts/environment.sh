@@ -106,7 +106,7 @@ use_java() {
 # Another Spark's or Python's settings would reach our workers.
 use_environment() {
     local root=$1 environment=$2
-    unset SPARK_HOME PYTHONHOME "${!PYSPARK_@}"
+    unset PYTHONHOME "${!PYSPARK_@}"
     export PYTHONPATH="$root" PYTHONNOUSERSITE=1
     export PATH="$environment/bin:$PATH"
 }

@@ -28,5 +28,6 @@ root=$(project_root)
 environment=$(find_environment "$root")
 use_environment "$root" "$environment"
 [ "${chosen[0]:-}" = tests/unit ] || use_java
+unset SPARK_HOME
 cd -- "$root"
 exec "$environment/bin/python" -m pytest "${chosen[@]}" "$@"

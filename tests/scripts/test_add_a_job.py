@@ -28,7 +28,7 @@ def test_its_test_passes(project):
 
 
 def test_the_command_line_knows_it(project):
-    assert "count_words  Count the words of text files." in run(project, "-m", "jobs", "--list").stdout
+    assert "Count the words of text files." in run(project, "-m", "jobs", "--list").stdout
     described = run(project, "-m", "jobs", "count_words", "--describe").stdout
     assert "how many words the file holds" in described
     assert "a shorter word does not count [an integer of at least 1]" in described

@@ -12,11 +12,14 @@ import pyarrow as pa
 import pytest
 
 from jobs.__main__ import add_run_options, main
+from lib.closing import closing
 from lib.door import build_request
 from lib.errors import UsageError
 from lib.job import Job
+from lib.ledger import Ledger
 from lib.options import RunOptions
-from lib.request import Request
+from lib.request import End, Request
+from lib.split import Piece
 
 ROOT = Path(__file__).parents[2]
 
@@ -226,3 +229,41 @@ def test_a_bug_is_a_traceback_and_a_line_that_asks_for_a_report(capsys, monkeypa
 def test_listing_imports_neither_arrow_nor_spark():
     code = "import sys; from jobs.__main__ import main; main(['--list']); sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True).returncode == 0
+
+
+def test_a_folder_without_a_run_has_no_status(here, capsys):
+    assert main(["status", "crawl"]) == 2
+    assert capsys.readouterr().err == f"error: file://{here}/crawl: holds no run\n"
+
+
+def test_a_run_that_has_not_begun_has_a_status_and_is_not_verified_whole(here, capsys):
+    ledger = Ledger(f"file://{here}/out")
+    ledger.claim({"job": "measure_lines"}, overwrite=False)
+    ledger.add_plan([], [("files", (Piece("file:///x", 0, 1, 1, ""),))], None)
+
+    assert main(["status", "out"]) == 0
+    assert main(["verify", "out"]) == 4
+    assert capsys.readouterr().out == (
+        f"measure_lines in file://{here}/out: planned, 0 of 1 splits done\n"
+        "1 splits are not there yet, the first is 0001-000000\n"
+    )
+
+
+def test_the_end_is_told_to_a_person():
+    made = request("--input", "crawl", "--output", "/x/out")
+    counts = {"records": 1200, "ok": 1100, "partial": 0, "skipped": 0, "failed": 100}
+    summary = {"job": "measure_lines", **counts, "seconds": 2.0, "report": "file:///x/r"}
+
+    assert closing(End(3, summary), made, sample=False).splitlines() == [
+        "1,200 records in 2.0 s: 1,100 ok, 0 partial, 0 skipped, 100 failed",
+        "table:   /x/out",
+        "read it: duckdb.sql(\"FROM '/x/out/*.parquet'\"), or pyarrow.dataset.dataset('/x/out')",
+        "report:  /x/r",
+        "more failed than run.max_failed_ratio (0.05) allows: exit code 3",
+    ]
+    assert closing(End(4, summary), made, sample=True).splitlines()[-1] == (
+        "not complete; to go on: scripts/run.sh measure_lines"
+    )
+    assert closing(End(0, summary), made, sample=True).splitlines()[-1] == (
+        "that was the sample; your own: scripts/run.sh measure_lines --input 'FOLDER/*' --output out/mine"
+    )
