@@ -143,7 +143,7 @@ def steps(request: Request) -> str:
         "scripts/run.sh env build",
         "# 2. on the cluster, unless it is there",
         shlex.join(["hdfs", "dfs", "-put", str(local), submission.archive]),
-        f"# 3. {made}, and request.json: {msgspec.json.encode(request).decode()}",
+        f"# 3. {made}, and request.json: {msgspec.json.encode(for_driver(request)).decode()}",
         "# 4. the application",
         " \\\n  ".join(shlex.quote(part) for part in command),
     ]
@@ -156,8 +156,8 @@ def submit(request: Request) -> End:
     ready(submission)
     with tempfile.TemporaryDirectory(prefix="fireball-") as name:
         folder = Path(name)
-        seen_there = replace(request, inputs=tuple(_on_the_cluster(uri, submission.root) for uri in request.inputs))
-        (folder / "request.json").write_bytes(msgspec.json.encode(seen_there))
+        inputs = tuple(_on_the_cluster(uri, submission.root) for uri in request.inputs)
+        (folder / "request.json").write_bytes(msgspec.json.encode(for_driver(replace(request, inputs=inputs))))
         code = make_zip(PROJECT, folder)
         python = environment.unpacked(submission.cache / submission.recipe.name) / "bin" / "python"
         settings = settings_of(submission, str(code), str(folder / "request.json"), str(python))
@@ -167,6 +167,18 @@ def submit(request: Request) -> End:
         run = _run_there if submission.in_cluster else _run_here
         run(submission, folder, properties, code, python)
         return _end(submission)
+
+
+def for_driver(request: Request) -> Request:
+    """What the driver needs of a request: Spark's settings reach it another way, secrets not at all."""
+    return replace(request, spark_conf={}, command=redacted(request.command))
+
+
+def redacted(command: str) -> str:
+    """A command line without the values of its secret settings."""
+    return re.sub(
+        r"([\w.-]+)=('[^']*'|\S+)", lambda found: f"{found[1]}=***" if SECRET.search(found[1]) else found[0], command
+    )
 
 
 def _on_the_cluster(uri: str, root: str) -> str:
