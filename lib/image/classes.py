@@ -28,12 +28,21 @@ class Class:
     flags: list[str]
 
 
+@dataclass(slots=True)
+class Seen:
+    """Visible colours (1 or 3, n), their alphas, and how often each stands there (None: once)."""
+
+    colors: Bytes
+    alphas: Bytes
+    counts: NDArray[np.int64] | None = None
+
+
 def classify(picture: Picture, alpha: Bytes | None) -> Class:
     """Look at a sample of rows first: most pictures show there what they are."""
     if alpha is None:
-        return Class("opaque", 1.0, _mean(_sampled(picture)[0]), [])
+        return Class("opaque", 1.0, _mean(_sampled(picture)), [])
     uniform: tuple[int, int, int] | None = None
-    if picture.pixels.shape[2] == 4 and picture.pixels.flags.c_contiguous:
+    if picture.pixels.shape[2] in (2, 4) and picture.pixels.flags.c_contiguous:
         low, high, uniform, coverage = _survey(picture.pixels)
     else:
         low, high = int(alpha.min()), int(alpha.max())
@@ -41,33 +50,36 @@ def classify(picture: Picture, alpha: Bytes | None) -> Class:
     if high == 0:
         return Class("empty", 0.0, None, [])
     if low == 255:
-        return Class("opaque", 1.0, uniform or _mean(_sampled(picture)[0]), [])
+        return Class("opaque", 1.0, uniform or _mean(_sampled(picture)), [])
     flags = ["binary_alpha"] if _is_binary(alpha) else []
     if coverage > SOLID:
         flags.append("solid_blob")
     if uniform is not None:
         return Class("alpha_only", coverage, uniform, flags)
-    visible, alphas = _sampled(picture)
-    if _spread(visible) > SPREAD or _spread(_all_visible(picture, alpha)) > SPREAD:
-        if _premultiplied(visible, alphas):
+    seen = _sampled(picture)
+    if _spread(seen.colors) > SPREAD or _spread(_all_visible(picture, alpha)) > SPREAD:
+        if _premultiplied(seen):
             flags.append("premultiplied_suspect")
-        return Class("color_alpha", coverage, _mean(visible), flags)
-    return Class("alpha_only", coverage, _mean(visible), flags)
+        return Class("color_alpha", coverage, _mean(seen), flags)
+    return Class("alpha_only", coverage, _mean(seen), flags)
 
 
-def _survey(rgba: Bytes) -> tuple[int, int, tuple[int, int, int] | None, float]:
+def _survey(samples: Bytes) -> tuple[int, int, tuple[int, int, int] | None, float]:
     """Bounds of alpha, the colour if all pixels have one, and coverage, in a few passes over whole pixels.
 
     The bounds are exact only as far as 0 and 255, which is what they are asked for.
     """
-    pixels = rgba.view("<u4")[..., 0]
+    kind, bits = ("<u4", 24) if samples.shape[2] == 4 else ("<u2", 8)
+    pixels = samples.view(kind)[..., 0]  # alpha is the high byte
     # Along the first axis these are one SIMD operation a row.
     any_bit = int(np.bitwise_or.reduce(np.bitwise_or.reduce(pixels, axis=0)))
     all_bits = int(np.bitwise_and.reduce(np.bitwise_and.reduce(pixels, axis=0)))
-    color = any_bit & 0xFFFFFF
-    uniform = (color & 255, color >> 8 & 255, color >> 16) if color == all_bits & 0xFFFFFF else None
-    coverage = np.count_nonzero(pixels >= np.uint32(VISIBLE << 24)) / pixels.size
-    return all_bits >> 24, any_bit >> 24, uniform, coverage
+    color = any_bit & ((1 << bits) - 1)
+    uniform = None
+    if color == all_bits & ((1 << bits) - 1):
+        uniform = (color & 255, color >> 8 & 255, color >> 16) if bits == 24 else (color, color, color)
+    coverage = np.count_nonzero(pixels >= pixels.dtype.type(VISIBLE << bits)) / pixels.size
+    return all_bits >> bits, any_bit >> bits, uniform, coverage
 
 
 def _is_binary(alpha: Bytes) -> bool:
@@ -76,46 +88,42 @@ def _is_binary(alpha: Bytes) -> bool:
     return bool((alpha[::step] + np.uint8(1)).max() <= 1 and (alpha + np.uint8(1)).max() <= 1)
 
 
-def _sampled(picture: Picture) -> tuple[Bytes, Bytes]:
-    """Visible colours (n, 1 or 3) and their alphas, from rows that hold some SAMPLED_PIXELS."""
+def _sampled(picture: Picture) -> Seen:
+    """Visible colours of rows that hold some SAMPLED_PIXELS; of a palette each that they use, with its count."""
     pixels = picture.pixels
     step = max(1, pixels.shape[0] * pixels.shape[1] // SAMPLED_PIXELS)
     rows = pixels[step // 2 :: step] if step < 2 * len(pixels) else pixels
-    return _visible(rows, picture.table)
-
-
-def _visible(rows: Bytes, table: Bytes | None) -> tuple[Bytes, Bytes]:
-    flat = rows.reshape(-1, rows.shape[2])
-    if table is not None:
-        flat = table[flat[:, 0]]
-    if flat.shape[1] in (1, 3):
-        return flat, np.full(len(flat), 255, np.uint8)
-    seen = flat[flat[:, -1] >= VISIBLE]
-    return seen[:, :-1], seen[:, -1]
-
-
-def _all_visible(picture: Picture, alpha: Bytes) -> NDArray[np.uint8]:
+    flat = np.ascontiguousarray(rows.reshape(-1, rows.shape[2]).T)
     if picture.table is not None:
-        used = np.zeros(256, bool)
-        used[picture.pixels.reshape(-1)] = True
-        entries = picture.table[used]
-        return entries[entries[:, 3] >= VISIBLE, :3]
-    return picture.colors()[alpha >= VISIBLE]
+        counts = np.bincount(flat[0], minlength=256)
+        used = np.flatnonzero((counts > 0) & (picture.table[:, 3] >= VISIBLE))
+        return Seen(picture.table[used, :3].T, picture.table[used, 3], counts[used])
+    if len(flat) in (1, 3):
+        return Seen(flat, np.full(flat.shape[1], 255, np.uint8))
+    visible = np.flatnonzero(flat[-1] >= VISIBLE)
+    return Seen(flat[:-1, visible], flat[-1, visible])
+
+
+def _all_visible(picture: Picture, alpha: Bytes) -> Bytes:
+    """Colours (1 or 3, n)."""
+    if picture.table is not None:
+        used = np.bincount(picture.pixels.reshape(-1), minlength=256) > 0
+        return picture.table[used & (picture.table[:, 3] >= VISIBLE), :3].T
+    return picture.colors()[alpha >= VISIBLE].T
 
 
 def _spread(colors: Bytes) -> int:
-    if not len(colors):
-        return 0
-    return int((colors.max(axis=0).astype(int) - colors.min(axis=0)).max())
+    return max((int(channel.max()) - int(channel.min()) for channel in colors), default=0) if colors.size else 0
 
 
-def _mean(colors: Bytes) -> tuple[int, int, int] | None:
-    if not len(colors):
+def _mean(seen: Seen) -> tuple[int, int, int] | None:
+    if not seen.colors.size:
         return None
-    mean = [int(value) for value in np.rint(colors.mean(axis=0))]
+    weights = np.ones(seen.colors.shape[1]) if seen.counts is None else seen.counts
+    mean = [round(float(channel @ weights) / float(weights.sum())) for channel in seen.colors.astype(np.float64)]
     return (mean[0], mean[0], mean[0]) if len(mean) == 1 else (mean[0], mean[1], mean[2])
 
 
-def _premultiplied(colors: Bytes, alphas: Bytes) -> bool:
-    partial = alphas < 255
-    return bool(partial.any() and (colors[partial].max(axis=1) <= alphas[partial]).all())
+def _premultiplied(seen: Seen) -> bool:
+    partial = np.flatnonzero(seen.alphas < 255)
+    return bool(partial.size and (seen.colors[:, partial] <= seen.alphas[partial]).all())

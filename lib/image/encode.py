@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -58,3 +59,18 @@ def encode_webp(pixels: Bytes) -> bytes:
 
 
 ENCODERS: dict[str, Encode] = {"png": encode_png, "raw": encode_raw, "webp": encode_webp}
+
+
+def to_pixels(row: dict[str, Any], encoding: str) -> Bytes:
+    """The pixels of a row of the output, (height, width, channels)."""
+    shape = row["height"], row["width"], row["channels"]
+    if encoding == "raw":
+        return np.frombuffer(row["image"], np.uint8).reshape(shape)
+    image = Image.open(io.BytesIO(row["image"]), formats=(encoding.upper(),))
+    return np.array(image.convert("RGB" if row["channels"] == 3 else "L")).reshape(shape)
+
+
+def to_image(row: dict[str, Any], encoding: str) -> Image.Image:
+    """The same for Pillow."""
+    pixels = to_pixels(row, encoding)
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)

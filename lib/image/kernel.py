@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b, sha256
 from typing import Any
 
@@ -15,29 +14,35 @@ from lib.image.classes import classify
 from lib.image.columns import OUTPUT_SCHEMA
 from lib.image.encode import ENCODERS
 from lib.image.errors import NoPicture
+from lib.image.memory import keep_freed_memory
+from lib.image.moments import Moments
 from lib.image.options import ConvertImages
 from lib.image.picture import Bytes, decode
 from lib.image.planes import Planes, make_planes
-from lib.image.resize import Geometry, fit, make_resize
+from lib.image.resize import PACK, Geometry, Stack, fit, stack_maker
 from lib.job import Kernel
 from lib.records import OUTCOME, Status
 
-# Decoded pixels that wait for three others of their size, at most.
-PENDING_BYTES = 16 << 20
+# A stack holds four planes: 1 MB for 512x512. Larger pictures do not wait for others of their size.
+KEPT_PIXELS = 512 * 512
+KEPT_SIZES = 16
 SCHEMA = pa.schema([*OUTPUT_SCHEMA, *OUTCOME])
 Row = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Pending:
-    """A decoded picture, to be resized together with others of its size."""
+class Together:
+    """Pictures of one size that are resized together."""
 
-    row: Row
-    planes: Planes
+    geometry: Geometry
+    stack: Stack
+    planes: int = 0
+    members: list[tuple[Row, Planes]] = field(default_factory=list)
 
 
 def make_kernel(config: ConvertImages) -> Kernel:
     """Set up once a process. The kernel's rows do not depend on which records share a batch."""
+    keep_freed_memory()
     converter = Converter(config)
 
     def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -51,39 +56,35 @@ def make_kernel(config: ConvertImages) -> Kernel:
 
 
 class Converter:
-    """What is set up once: the resizer, the encoder and the hash of the config."""
+    """What is set up once: the resizer's stacks, the encoder, buffers, the hash of the config."""
 
     def __init__(self, config: ConvertImages) -> None:
         self.config = config
-        self.resize = make_resize(config)
+        self.make_stack = stack_maker(config)
         self.encode = ENCODERS[config.encoding]
         self.config_hash = blake2b(json.dumps(asdict(config), sort_keys=True).encode(), digest_size=4).hexdigest()
-        self.geometries: dict[tuple[int, int], Geometry] = {}
+        self.batches: dict[tuple[int, int], Together] = {}
+        self.moments = Moments()
 
     def convert(self, records: list[tuple[Any, ...]]) -> list[Row]:
         """One row for each (path, member, offset, flags, content)."""
         rows: list[Row] = []
-        waiting: dict[Geometry, list[Pending]] = defaultdict(list)
-        held = 0
         for path, member, offset, flags, content in records:
             row: Row = {"image_id": _image_id(path, member, offset), "config_hash": self.config_hash}
             row["flags"] = list(flags or ())
             rows.append(row)
             try:
-                geometry, planes = self._read(row, content)
+                self._read(row, content)
             except NoPicture as problem:
                 row.setdefault("status", Status.FAILED)
                 row["error_code"], row["error_detail"] = problem.code, problem.detail
-                continue
-            waiting[geometry].append(Pending(row, planes))
-            held += sum(plane.base.nbytes if plane.base is not None else plane.nbytes for plane in planes.planes)
-            if held > PENDING_BYTES:
-                self._finish(waiting)
-                held = 0
-        self._finish(waiting)
+        for together in self.batches.values():
+            self._finish(together)
+        if len(self.batches) > KEPT_SIZES:
+            self.batches.clear()
         return rows
 
-    def _read(self, row: Row, content: bytes | None) -> tuple[Geometry, Planes]:
+    def _read(self, row: Row, content: bytes | None) -> None:
         config = self.config
         if content is None:
             raise NoPicture("missing_value", "content is null")
@@ -102,13 +103,25 @@ class Converter:
         row["premultiplied_suspect"] = "premultiplied_suspect" in found.flags
         row["flags"] += found.flags
         self._apply_policies(row, found.name, picture.width, picture.height)
-        size = picture.pixels.shape[1], picture.pixels.shape[0]
-        geometry = self.geometries.get(size)
-        if geometry is None:
-            geometry = self.geometries[size] = fit(*size, config)
         planes = make_planes(picture, alpha, found, config)
         row["mode_used"] = planes.mode
-        return geometry, planes
+        self._collect(row, planes, (picture.pixels.shape[1], picture.pixels.shape[0]))
+
+    def _collect(self, row: Row, planes: Planes, size: tuple[int, int]) -> None:
+        together = self.batches.get(size)
+        if together is None:
+            geometry = fit(*size, self.config)
+            together = Together(geometry, self.make_stack(geometry))
+            if size[0] * size[1] <= KEPT_PIXELS:
+                self.batches[size] = together
+        if together.planes + len(planes.planes) > PACK:
+            self._finish(together)
+        for plane in planes.planes:
+            together.stack.add(plane)
+        together.planes += len(planes.planes)
+        together.members.append((row, planes))
+        if together.planes == PACK or size not in self.batches:
+            self._finish(together)
 
     def _apply_policies(self, row: Row, kind: str, width: int, height: int) -> None:
         policy = getattr(self.config.classes, kind)
@@ -123,13 +136,14 @@ class Converter:
             raise NoPicture("aspect_ratio", f"{width}x{height} is over max_aspect={self.config.max_aspect}")
         row["status"] = Status.OK
 
-    def _finish(self, waiting: dict[Geometry, list[Pending]]) -> None:
-        for geometry, pending in waiting.items():
-            resized = iter(self.resize([plane for one in pending for plane in one.planes.planes], geometry))
-            for one in pending:
-                planes = [next(resized) for _ in one.planes.planes]
-                self._write(one.row, self._assemble(planes, one.planes, geometry))
-        waiting.clear()
+    def _finish(self, together: Together) -> None:
+        if not together.members:
+            return
+        resized = iter(together.stack.resized())
+        for row, planes in together.members:
+            self._write(row, self._assemble([next(resized) for _ in planes.planes], planes, together.geometry))
+        together.members.clear()
+        together.planes = 0
 
     def _assemble(self, planes: list[Bytes], of: Planes, geometry: Geometry) -> Bytes:
         """(height, width, channels) on its canvas, inverted where alpha became ink."""
@@ -147,7 +161,7 @@ class Converter:
     def _write(self, row: Row, pixels: Bytes) -> None:
         digest = sha256(pixels.data)
         row["height"], row["width"], row["channels"] = pixels.shape
-        row["mean"], row["std"] = mean_and_std(pixels)
+        row["mean"], row["std"] = self.moments(pixels)
         row["pixel_sha256"] = digest.hexdigest()
         row["split"] = self._split(digest.digest())
         row["image"] = image = self.encode(pixels)
@@ -157,21 +171,6 @@ class Converter:
         shares = self.config.split
         at = int.from_bytes(digest[:7]) / (1 << 56)
         return "test" if at < shares.test else "validation" if at < shares.test + shares.validation else "train"
-
-
-def mean_and_std(pixels: Bytes) -> tuple[float, float]:
-    """Exact: sums of 256 squares of bytes stay below 2**24, where float32 still counts."""
-    values = pixels.reshape(-1)
-    whole = len(values) // 256 * 256
-    blocks = values[:whole].reshape(-1, 256).astype(np.float32)
-    ones = np.ones(256, np.float32)
-    total = float((blocks @ ones).sum(dtype=np.float64))
-    squares = float((np.square(blocks) @ ones).sum(dtype=np.float64))
-    if whole < len(values):
-        rest = values[whole:].astype(np.float64)
-        total, squares = total + float(rest.sum()), squares + float((rest * rest).sum())
-    mean = total / len(values)
-    return mean, max(0.0, squares / len(values) - mean * mean) ** 0.5
 
 
 def _image_id(path: str | None, member: str | None, offset: int | None) -> str:

@@ -90,7 +90,7 @@ def _if_unfiltered(png: Png, stride: int) -> Bytes | None:
     except (imagecodecs.ZlibngError, ValueError):
         return None
     rows: Bytes = np.frombuffer(inflated, np.uint8).reshape(png.height, stride + 1)
-    return None if rows[:, 0].any() else rows[:, 1:]
+    return None if rows[:, 0].any() else np.ascontiguousarray(rows[:, 1:])
 
 
 def _file(png: Png, width: int, bit_depth: int, color_type: int) -> bytes:

@@ -1,13 +1,14 @@
 """Planes to their final size: four at a time, whoever they belong to.
 
-Resizing four planes as one RGBA picture takes as long as resizing one gray plane (the horizontal pass of a gray plane
-finds no use for SIMD) and gives the same bytes for each.
+Resizing four planes as one picture of four channels takes as long as resizing one gray plane, whose horizontal pass
+finds no use for SIMD, and gives each the same bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -21,13 +22,12 @@ except ImportError:
     cykooz = None
 
 Box = tuple[float, float, float, float]
-Resize = Callable[[list[Bytes], "Geometry"], list[Bytes]]
 PACK = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Take `box` (left, top, width, height) of a plane of `source` and make it `inner`, at `offset` of `outer`."""
+    """Take `box` (left, top, right, bottom) of a plane of `source` and make it `inner`, at `offset` of `outer`."""
 
     source: tuple[int, int]
     box: Box | None
@@ -36,15 +36,27 @@ class Geometry:
     outer: tuple[int, int]
 
 
+class Stack(Protocol):
+    """Planes of one geometry, on their way to be resized together."""
+
+    def add(self, plane: Bytes) -> None:
+        """Take one more; it may be changed or dropped afterwards."""
+        ...
+
+    def resized(self) -> list[Bytes]:
+        """What was added, resized, in order; the stack is empty again. Good until the next call."""
+        ...
+
+
 def fit(width: int, height: int, config: ConvertImages) -> Geometry:
     """Where a picture of this size goes in the square that is wanted."""
-    side = config.size
-    source, box = (width, height), None
-    inner_width = inner_height = side
+    source, box, side = (width, height), None, config.size
     if config.fit == "crop" and width != height:
         short = min(width, height)
-        box = ((width - short) / 2, (height - short) / 2, float(short), float(short))
+        left, top = (width - short) / 2, (height - short) / 2
+        box = (left, top, left + short, top + short)
         width = height = short
+    inner_width = inner_height = side
     if config.fit == "letterbox":
         scale = side / max(width, height)
         inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
@@ -54,63 +66,72 @@ def fit(width: int, height: int, config: ConvertImages) -> Geometry:
     return Geometry(source, box, (inner_width, inner_height), offset, (side, side))
 
 
-def make_resize(config: ConvertImages) -> Resize:
+def stack_maker(config: ConvertImages) -> Callable[[Geometry], Stack]:
     """The resizer that the config names. Raises RuntimeError where it is not installed."""
-    return _pillow_resize(config.filter) if config.resizer == "pillow" else _fast_resize(config.filter)
-
-
-def _pillow_resize(name: str) -> Resize:
-    method = Image.Resampling[name.upper()]
-
-    def resize(planes: list[Bytes], geometry: Geometry) -> list[Bytes]:
-        box = geometry.box and (*geometry.box[:2], geometry.box[0] + geometry.box[2], geometry.box[1] + geometry.box[3])
-        images = (Image.fromarray(np.ascontiguousarray(plane)) for plane in planes)
-        return [np.asarray(image.resize(geometry.inner, method, box)) for image in images]
-
-    return resize
-
-
-def _fast_resize(name: str) -> Resize:
-    kinds = {"bicubic": "catmull_rom", "lanczos": "lanczos3", "box": "box", "bilinear": "bilinear"}
+    method = Image.Resampling[config.filter.upper()]
+    if config.resizer == "pillow":
+        return lambda geometry: PillowStack(geometry, method)
     if cykooz is None:
         raise RuntimeError("resizer: fast needs the package cykooz.resizer; say resizer: pillow")
-    resizer = cykooz.Resizer()
+    resizer, algorithm = cykooz.Resizer(), _algorithm(config.filter)
 
-    def options(box: Box | None) -> cykooz.ResizeOptions:
-        made = cykooz.ResizeOptions(
-            cykooz.ResizeAlg.nearest()
-            if name == "nearest"
-            else cykooz.ResizeAlg.convolution(cykooz.FilterType[kinds[name]])
+    def make(geometry: Geometry) -> Stack:
+        if geometry.inner == geometry.source:
+            return PillowStack(geometry, method)
+        return FastStack(geometry, resizer, algorithm)
+
+    return make
+
+
+def _algorithm(name: str) -> cykooz.ResizeAlg:
+    if name == "nearest":
+        return cykooz.ResizeAlg.nearest()
+    other_names = {"bicubic": "catmull_rom", "lanczos": "lanczos3"}  # Pillow's bicubic is a = -0.5: Catmull-Rom
+    return cykooz.ResizeAlg.convolution(cykooz.FilterType[other_names.get(name, name)])
+
+
+class PillowStack:
+    """Planes resized by Pillow, one by one."""
+
+    def __init__(self, geometry: Geometry, method: Image.Resampling) -> None:
+        self.geometry, self.method = geometry, method
+        self.planes: list[Bytes] = []
+
+    def add(self, plane: Bytes) -> None:
+        resized = Image.fromarray(np.ascontiguousarray(plane)).resize(
+            self.geometry.inner, self.method, self.geometry.box
         )
-        made.use_alpha = False
-        if box is not None:
-            made.crop_box = cykooz.CropBox(*box)
-        return made
+        self.planes.append(np.asarray(resized))
 
-    whole = options(None)
-    four = cykooz.PixelType.U8x4
-
-    def resize(planes: list[Bytes], geometry: Geometry) -> list[Bytes]:
-        height, width = planes[0].shape
-        if (width, height) == geometry.inner and geometry.box is None:
-            return planes
-        chosen = whole if geometry.box is None else options(geometry.box)
-        done: list[Bytes] = []
-        target = cykooz.ImageData(*geometry.inner, four)
-        for at in range(0, len(planes), PACK):
-            group = planes[at : at + PACK]
-            resizer.resize(cykooz.ImageData(width, height, four, pack(group).tobytes()), target, chosen)
-            pixels = np.frombuffer(target.rust_image.buffer(), np.uint8)
-            pixels = pixels.reshape(geometry.inner[1], geometry.inner[0], PACK)
-            done.extend(pixels[..., i] for i in range(len(group)))
-        return done
-
-    return resize
+    def resized(self) -> list[Bytes]:
+        planes, self.planes = self.planes, []
+        return planes
 
 
-def pack(planes: list[Bytes]) -> Bytes:
-    """(height, width, 4) of up to four planes."""
-    packed = np.zeros((*planes[0].shape, PACK), np.uint8)
-    for i, plane in enumerate(planes):
-        packed[..., i] = plane
-    return packed
+class FastStack:
+    """Up to PACK planes as the channels of one picture; both ends are buffers that the resizer works on in place."""
+
+    def __init__(self, geometry: Geometry, resizer: cykooz.Resizer, algorithm: cykooz.ResizeAlg) -> None:
+        self.resizer = resizer
+        self.source, self.source_image = _shared(geometry.source)
+        self.target, self.target_image = _shared(geometry.inner)
+        self.options = cykooz.ResizeOptions(algorithm)
+        if geometry.box is not None:
+            left, top, right, bottom = geometry.box
+            self.options.crop_box = cykooz.CropBox(left, top, right - left, bottom - top)
+        self.count = 0
+
+    def add(self, plane: Bytes) -> None:
+        self.source[..., self.count] = plane
+        self.count += 1
+
+    def resized(self) -> list[Bytes]:
+        self.resizer.resize_pil(self.source_image, self.target_image, self.options)
+        count, self.count = self.count, 0
+        return [self.target[..., i] for i in range(count)]
+
+
+def _shared(size: tuple[int, int]) -> tuple[Bytes, Image.Image]:
+    """One memory as an array (height, width, PACK) and as a Pillow image; CMYK is four channels, none of them alpha."""
+    pixels = np.zeros((size[1], size[0], PACK), np.uint8)
+    return pixels, Image.frombuffer("CMYK", size, pixels, "raw", "CMYK", 0, 1)
