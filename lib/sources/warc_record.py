@@ -11,6 +11,8 @@ import brotli
 import zstandard
 from isal import isal_zlib
 
+from lib.sources.window import Damaged
+
 HEAD_BYTES = 1 << 20  # no head of a record or a message is longer
 FIRST_READ = 1 << 18
 MARK = b"WARC/1."
@@ -27,6 +29,7 @@ class Stream:
         self._read = read
         self.data, self.at, self.ended = b"", 0, False
         self._base = offset
+        self.damage: Damaged | None = None  # behind what is held
 
     @property
     def offset(self) -> int:
@@ -34,12 +37,17 @@ class Stream:
         return self._base + self.at
 
     def hold(self, length: int) -> int:
-        """Have `length` bytes ahead, fewer at the end; how many there are."""
+        """Have `length` bytes ahead, fewer at the end or at damage; how many there are. Raises Damaged for none."""
         while (ahead := len(self.data) - self.at) < length and not self.ended:
             wanted = max(length - ahead, FIRST_READ)
-            more = self._read(wanted)
+            try:
+                more = self._read(wanted)
+            except Damaged as damage:
+                more, self.damage = b"", damage
             self.ended = not more
             self.data, self._base, self.at = (self.data[self.at :] + more if ahead else more), self.offset, 0
+        if self.damage and self.at == len(self.data):
+            raise self.damage
         return len(self.data) - self.at
 
     def peek(self, start: int, end: int) -> bytes:
@@ -88,7 +96,17 @@ def take_record(stream: Stream, max_bytes: int) -> Record:
     """The record that begins here; the stream stands behind it, and behind the line ends that follow.
 
     Where Content-Length is wrong, the record reaches to the next one, or to the end.
+    Raises Damaged where the record reaches into damage.
     """
+    record = _take(stream, max_bytes)
+    if stream.damage and (record.flags or record.problem):
+        raise stream.damage
+    if not stream.damage:
+        stream.skip_newlines()
+    return record
+
+
+def _take(stream: Stream, max_bytes: int) -> Record:
     if stream.hold(len(MARK)) < len(MARK) or stream.peek(0, len(MARK)) != MARK:
         return _lost(stream, "no WARC record here")
     head_end = stream.find(GAP, 0, HEAD_BYTES)
@@ -108,7 +126,8 @@ def take_record(stream: Stream, max_bytes: int) -> Record:
             return _skip_oversize(stream, head, None, max_bytes)
     record = Record(head, stream.peek(begin, begin + length), flags)
     stream.at += begin + length
-    stream.skip_newlines()
+    while stream.at < len(stream.data) and stream.data[stream.at] in b"\r\n":
+        stream.at += 1
     return record
 
 
@@ -137,7 +156,6 @@ def _skip_oversize(stream: Stream, head: dict[str, str], length: int | None, max
         _skip_to_mark(stream)
     else:
         stream.skip(length)
-        stream.skip_newlines()
     return Record(head, problem="oversize", detail=detail)
 
 
