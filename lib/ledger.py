@@ -125,6 +125,18 @@ class Ledger:
             return found
         return None
 
+    def mark_done(self) -> None:
+        """Say, last of all, that the run is done and proven."""
+        self.write("_SUCCESS", b"")
+
+    def marked_done(self) -> bool:
+        """Whether that was said."""
+        return storage.exists(f"{self.output}/_SUCCESS")
+
+    def unmark_done(self) -> None:
+        """Take it back, before there is more to do."""
+        storage.remove(f"{self.output}/_SUCCESS")
+
     def sweep(self) -> None:
         """Remove what dead runs were writing."""
         for run in storage.names(f"{self.output}/_tmp"):

@@ -46,7 +46,7 @@ make_environment() {
     (
         flock 9
         [ ! -e "$folder/.complete" ] || exit 0
-        say "installing the Python packages of requirements.lock into $folder (once, about a minute) ..."
+        say "installing the Python packages of requirements.lock into $folder (once, one or two minutes) ..."
         rm -rf -- "$folder"
         install_packages "$root" "$python" "$folder" >"$folder.log" 2>&1 ||
             die "the installation failed: $(grep -v '^ *$' "$folder.log" | tail -n 1) (all of it: $folder.log)"
@@ -59,7 +59,7 @@ install_packages() {
     "$python" -m venv "$folder" || return
     awk '/^[^ ]/ { mine = /^uv==/ } mine' "$root/requirements.lock" >"$folder/uv.lock" || return
     "$folder/bin/python" -m pip install --disable-pip-version-check --require-hashes -r "$folder/uv.lock" || return
-    "$folder/bin/uv" pip sync --python "$folder/bin/python" --require-hashes "$root/requirements.lock" || return
+    "$folder/bin/uv" pip sync --compile-bytecode --python "$folder/bin/python" --require-hashes "$root/requirements.lock" || return
 }
 
 # Prints the major version of the Java in this folder, or nothing.

@@ -99,12 +99,13 @@ class Run:
         splits = self._plan()
         todo = self._todo(splits)
         earlier = self.ledger.load("_report.json")
-        if not todo and earlier and earlier["state"] == "done" and earlier["splits"]["planned"] == len(splits):
+        if not todo and self.ledger.marked_done() and earlier and earlier["splits"]["planned"] == len(splits):
             self._say(f"{self.request.output}: all {len(splits)} splits are done and proven; nothing to do")
             return End(earlier["exit_code"], accounts.summary(earlier))
         self.ledger.sweep()
         if other := self.lease.take():
             self._say(f"run {other['run']} on {other['host']} (pid {other['pid']}) seems to work here too: harmless")
+        self.ledger.unmark_done()
         state, code = "failed", BUG
         try:
             self._do(splits, todo)
@@ -218,7 +219,7 @@ class Run:
         }
         self.ledger.write("_report.json", accounts.to_json(report))
         if state == "done":
-            self.ledger.write("_SUCCESS", b"")
+            self.ledger.mark_done()
         return report
 
     def _verdict(self, report: dict[str, Any], complete: bool) -> tuple[str, int]:
