@@ -48,7 +48,7 @@ def _facts(report: Report) -> str:
     facts = {
         "records": count(report.get("records", 0)).text,
         "failed": count(report.get("failed", 0)).text,
-        "records/s": count_per_second(report.get("records", 0), seconds),
+        "records/s": count_per_second(report.get("records_now", 0), seconds),
         "splits done": f"{splits.get('done', 0):,} of {splits.get('planned', 0):,}",
         "took": duration(seconds).text,
         "started": started(report),

@@ -17,12 +17,12 @@ white-space:pre-wrap}
 .verdict{border-left:6px solid var(--ok);padding:.6rem 1rem;background:var(--panel);border-radius:0 6px 6px 0;
 margin:1rem 0}
 .verdict.bad{border-color:var(--failed)}.verdict.open{border-color:var(--partial)}.verdict b{font-size:1.15rem}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.6rem;margin:1rem 0}
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(7rem,1fr));gap:.6rem;margin:1rem 0}
 .facts div{background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:.5rem .8rem}
-.facts b{display:block;font-size:1.25rem;font-variant-numeric:tabular-nums}.facts span{color:var(--quiet)}
+.facts b{display:block;font-size:1.1rem;font-variant-numeric:tabular-nums}.facts span{color:var(--quiet)}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line)}
-th{color:var(--quiet);font-weight:500;white-space:nowrap}td{overflow-wrap:anywhere}
+th{color:var(--quiet);font-weight:500;white-space:nowrap}td{overflow-wrap:break-word}td code{white-space:nowrap}
 th.num{text-align:right}td.bar{width:34%;min-width:6rem}
 .bar i{display:block;height:.8rem;margin-top:.3rem;min-width:2px;border-radius:2px;background:var(--quiet)}
 .bar i.ok{background:var(--ok)}.bar i.partial{background:var(--partial)}.bar i.failed{background:var(--failed)}

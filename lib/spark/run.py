@@ -27,6 +27,7 @@ from lib.output import Output
 from lib.progress import Progress
 from lib.receipt import Receipt, prove
 from lib.records import Status
+from lib.report import render
 from lib.request import End, Request
 from lib.rows import written_schema
 from lib.sources import Source, source_type
@@ -215,9 +216,11 @@ class Run:
                 for s in splits
                 if s.id not in receipts
             ][: accounts.LISTED],
-            "next": self.request.command if state != "done" else "",
+            "records_now": sum(receipt.rows for receipt in self.answers.values()),
+            "next": self._next(state, code),
         }
         self.ledger.write("_report.json", accounts.to_json(report))
+        self.ledger.write("_report.html", render(report).encode())
         if state == "done":
             self.ledger.mark_done()
         return report
@@ -229,6 +232,12 @@ class Run:
             return "unproven", BUG
         ratio = report["failed"] / max(report["records"], 1)
         return "done", TOO_MANY_FAILED if ratio > self.request.run.max_failed_ratio else DONE
+
+    def _next(self, state: str, code: int) -> str:
+        """What to type next; nothing where all is well."""
+        again = self.request.command
+        retries = "--retry-failed" in again.split()
+        return again if state != "done" else f"{again} --retry-failed" if code and not retries else ""
 
     def _say(self, text: str) -> None:
         if not self.request.quiet:

@@ -17,6 +17,7 @@ STOPPED = {
     "seconds": 3_700.0,
     "next": "scripts/run.sh parse_html --input 'crawl/*.warc.gz' --output out/pages",
     "records": 10_000,
+    "records_now": 10_000,
     "ok": 9_000,
     "partial": 0,
     "skipped": 998,
