@@ -96,7 +96,7 @@ def build(recipe: Recipe, cache: Path, prefix: Path | None = None) -> Path:
     With `prefix`, an existing conda environment is copied instead of solved. Two builds at once are harmless: each
     works in a folder of its own, and the first one to finish gives the archive. Raises UsageError.
     """
-    name = recipe.name if prefix is None else _name_of_prefix(recipe, prefix)
+    name = archive_name(recipe, prefix)
     archive = cache / name
     if archive.exists():
         return archive
@@ -116,6 +116,19 @@ def build(recipe: Recipe, cache: Path, prefix: Path | None = None) -> Path:
         with contextlib.suppress(FileExistsError):  # somebody else's, of the same inputs
             os.link(packed, archive)
     return archive
+
+
+def archive_name(recipe: Recipe, prefix: Path | None) -> str:
+    """Of an existing environment, the conda and pip records are the inputs."""
+    if prefix is None:
+        return recipe.name
+    meta = prefix / "conda-meta"
+    if not meta.is_dir():
+        raise UsageError(f"{prefix}: not a conda environment (it has no conda-meta folder)")
+    records = sorted(path.name for path in meta.glob("*.json"))
+    records += sorted(path.parent.name for path in prefix.glob("lib/python*/site-packages/*.dist-info/METADATA"))
+    text = "\0".join((FORMAT, *slim.rules(recipe.named), *records))
+    return f"environment-{hashlib.sha256(text.encode()).hexdigest()[:16]}.tar.gz"
 
 
 def unpacked(archive: Path) -> Path:
@@ -250,17 +263,6 @@ def _pack(prefix: Path, target: Path) -> None:
     except conda_pack.CondaPackException as error:
         raise UsageError(f"{prefix}: cannot be packed: {_one_line(str(error))}") from None
     target.chmod(0o644)  # conda-pack leaves 0600, which YARN would localise once for each application
-
-
-def _name_of_prefix(recipe: Recipe, prefix: Path) -> str:
-    """The conda and pip records of an existing environment are its inputs."""
-    meta = prefix / "conda-meta"
-    if not meta.is_dir():
-        raise UsageError(f"{prefix}: not a conda environment (it has no conda-meta folder)")
-    records = sorted(path.name for path in meta.glob("*.json"))
-    records += sorted(path.parent.name for path in prefix.glob("lib/python*/site-packages/*.dist-info/METADATA"))
-    text = "\0".join((FORMAT, *slim.rules(recipe.named), *records))
-    return f"environment-{hashlib.sha256(text.encode()).hexdigest()[:16]}.tar.gz"
 
 
 def _extract(archive: Path, target: Path) -> None:

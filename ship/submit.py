@@ -58,7 +58,18 @@ class Submission:
     @property
     def archive(self) -> str:
         """The environment's URI."""
-        return f"{self.root}/{self.recipe.name}"
+        return f"{self.root}/{self.local_archive.name}"
+
+    @property
+    def prefix(self) -> Path | None:
+        """An existing conda environment to ship instead of environment.yml's."""
+        given = self.settings.get("spark.fireball.prefix")
+        return Path(given) if given else None
+
+    @property
+    def local_archive(self) -> Path:
+        """The environment's archive on this machine, made or not."""
+        return self.cache / environment.archive_name(self.recipe, self.prefix)
 
     @property
     def end(self) -> str:
@@ -132,7 +143,7 @@ def settings_of(submission: Submission, code: str, request_file: str, driver_pyt
 def steps(request: Request) -> str:
     """What a run would do, as commands to paste; secrets are not shown."""
     submission = prepare(request)
-    local = submission.cache / submission.recipe.name
+    local = submission.local_archive
     made = f"./code-HASH.zip of {', '.join(('jobs', 'lib'))}"
     python = str(environment.folder_of(local) / "bin" / "python")
     settings = settings_of(submission, "code.zip", "request.json", python)
@@ -159,7 +170,7 @@ def submit(request: Request) -> End:
         inputs = tuple(_on_the_cluster(uri, submission.root) for uri in request.inputs)
         (folder / "request.json").write_bytes(msgspec.json.encode(for_driver(replace(request, inputs=inputs))))
         code = make_zip(PROJECT, folder)
-        python = environment.unpacked(submission.cache / submission.recipe.name) / "bin" / "python"
+        python = environment.folder_of(submission.local_archive) / "bin" / "python"
         settings = settings_of(submission, str(code), str(folder / "request.json"), str(python))
         properties = folder / "spark.conf"
         properties.touch(0o600)  # secrets stand in a file of the user's, never on a command line
@@ -197,16 +208,26 @@ def _on_the_cluster(uri: str, root: str) -> str:
 def ready(submission: Submission) -> None:
     """See to it that the environment and Spark's jars are on the cluster; whoever comes first puts them there."""
     if not storage.exists(submission.archive):
-        say(f"{submission.recipe.name} is not on the cluster yet: building it (minutes, once)")
-        archive = environment.build(submission.recipe, submission.cache)
+        say(f"{submission.local_archive.name} is not on the cluster yet: building it (minutes, once)")
+        archive = environment.build(submission.recipe, submission.cache, submission.prefix)
         if problems := environment.verify(archive, submission.recipe):
             archive.unlink()
             raise UsageError(f"the environment does not work: {problems[0]}")
         environment.put(archive, submission.archive)
-    elif not submission.in_cluster and not (submission.cache / submission.recipe.name).exists():
-        environment.build(submission.recipe, submission.cache)
+    if not submission.in_cluster:  # the driver here runs the same Python
+        _fetch_archive(submission)
+        environment.unpacked(submission.local_archive)
     if not {"spark.yarn.jars", "spark.yarn.archive"} & submission.settings.keys():
         sparks.put_jars(submission.spark, submission.root)
+
+
+def _fetch_archive(submission: Submission) -> None:
+    """A colleague's archive, where this machine has not made it itself."""
+    archive = submission.local_archive
+    if not archive.exists():
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{archive.name}.", dir=archive.parent) as folder:
+            storage.fetch(submission.archive, Path(folder)).replace(archive)
 
 
 def _run_there(submission: Submission, folder: Path, properties: Path, code: Path, python: Path) -> None:

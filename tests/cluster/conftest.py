@@ -42,6 +42,7 @@ class User:
 
     checkout: Path
     hadoop: MiniHadoop
+    cache: str = "cache"
 
     @property
     def root(self) -> str:
@@ -53,7 +54,7 @@ class User:
         own = {
             "HADOOP_CONF_DIR": str(self.hadoop.conf_dir),
             "HADOOP_USER_NAME": "root",
-            "XDG_CACHE_HOME": str(self.checkout / "cache"),
+            "XDG_CACHE_HOME": str(self.checkout / self.cache),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_SUBMIT_OPTS": FAST,
             # What leads others astray, and must not lead us.
@@ -138,11 +139,14 @@ def until(holds: Any, what: str, seconds: float = SUBMIT_SECONDS) -> Any:
 
 
 @pytest.fixture(scope="session")
-def user(hadoop: MiniHadoop, tmp_path_factory: pytest.TempPathFactory) -> User:
+def channel(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return make_channel(tmp_path_factory.mktemp("conda") / "channel")
+
+
+@pytest.fixture(scope="session")
+def user(hadoop: MiniHadoop, channel: str, tmp_path_factory: pytest.TempPathFactory) -> User:
     os.environ.update(HADOOP_CONF_DIR=str(hadoop.conf_dir), HADOOP_USER_NAME="root")
-    home = tmp_path_factory.mktemp("home")
-    channel = make_channel(home / "channel")
-    checkout = home / "checkout"
+    checkout = tmp_path_factory.mktemp("home") / "checkout"
     checkout.mkdir()
     for name in ("jobs", "lib", "ship", "conf", "samples"):
         shutil.copytree(PROJECT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))

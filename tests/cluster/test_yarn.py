@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,17 @@ def test_a_second_submit_ships_nothing_again(user: User, pages: str, first_submi
     assert (storage.names(user.root), downloads(user.hadoop)) == before
     assert storage.stat(f"{user.root}/{archive}").stamp == stamp
     assert "building" not in end.stderr
+
+
+@pytest.mark.parametrize("mode", ["client", "cluster"])
+def test_a_colleague_builds_nothing(user: User, pages: str, first_submit: str, mode: str) -> None:
+    colleague = replace(user, cache=f"colleague-{mode}")
+    before = storage.names(user.root)
+    out = f"{user.hadoop.default_fs}/out/colleague-{mode}"
+    end = colleague.run("--input", pages, "--output", out, mode=mode)
+    assert (end.code, end.summary["ok"]) == (0, PAGES), end.stderr
+    assert "building" not in end.stderr
+    assert storage.names(user.root) == before
 
 
 def test_the_archive_is_shared_by_all_users_of_a_node(user: User, first_submit: str) -> None:
