@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any
@@ -11,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lib.html import turbo
 from lib.html.columns import FETCH, HEADING, HREFLANG, IMAGE, LINK, META, OUTPUT_SCHEMA
 from lib.html.keywords import keyword_counter
 from lib.html.language import detect_language
@@ -24,11 +24,13 @@ from lib.job import Kernel
 from lib.records import OUTCOME
 
 Rows = Sequence[Row]
+# Modules with read(text, max_items) -> Page, NAME and VERSION; the slow one is imported only where it is asked for.
+ENGINES = {"turbohtml": "lib.html.turbo", "beautifulsoup": "lib.html.soup"}
 
 
 def make_kernel(options: ParseHtml) -> Kernel:
     """Load what the options ask for, once; return the function from batch to batch."""
-    engine = turbo
+    engine: Any = importlib.import_module(ENGINES[options.engine])
     extract = extractor(options.main_text)
     language, count = _language(options), _counter(options)
 

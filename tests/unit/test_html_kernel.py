@@ -97,3 +97,11 @@ def test_flags_of_the_source_are_kept() -> None:
     records = batch(b"")
     flagged = records.set_column(records.schema.get_field_index("flags"), "flags", pa.array([["truncated"]]))
     assert JOB.make_kernel(ParseHtml())(flagged).column("flags").to_pylist() == [["truncated", "empty"]]
+
+
+def test_both_engines_read_the_same_fields_off_a_plain_page() -> None:
+    (turbo,), (soup,) = rows(PAGE), rows(PAGE, options=ParseHtml(engine="beautifulsoup"))
+    assert soup.pop("engine") == "beautifulsoup"
+    differ = {name for name in soup if soup[name] != turbo[name]}
+    assert differ == {"engine_version", "text", "word_count", "simhash", "link_density"} & differ
+    assert soup["text"].split() == turbo["text"].split()
