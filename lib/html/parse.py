@@ -65,7 +65,8 @@ def parse(record: Record, options: ParseHtml, engine: Engine, extract: Extract) 
     row = _resolved(blank, record, page)
     main = extract(decoded.text, page)
     flags = _flags(content, inflated, len(kept) < len(content), decoded, page, row)
-    return _judged(row._replace(decoded=decoded, page=page, main=main, flags=flags), len(content), options)
+    lean = page._replace(measure=_gone)  # a batch of trees need not be in memory at once
+    return _judged(row._replace(decoded=decoded._replace(text=""), page=lean, main=main, flags=flags), options)
 
 
 def base_url(record: Record, page: Page) -> str:
@@ -119,7 +120,11 @@ def _flags(content: bytes, inflated: bool, cut: bool, decoded: Decoded, page: Pa
     return tuple(flag for flag, holds in claims.items() if holds)
 
 
-def _judged(row: Row, size: int, options: ParseHtml) -> Row:
+def _gone(nodes: int, depth: int, attributes: int) -> str | None:
+    raise RuntimeError("the page's tree is gone")
+
+
+def _judged(row: Row, options: ParseHtml) -> Row:
     """Name what is cut or missing: bytes before lists before main text."""
     if "page_cut" in row.flags:
         detail = f"only the first {options.max_page_bytes} bytes were parsed (max_page_bytes)"

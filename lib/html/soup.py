@@ -54,8 +54,10 @@ def read(text: str, max_items: int) -> Page:
 
 
 def _visible(soup: Any) -> Iterator[str]:
+    string: Any
     for string in soup.strings:
-        if type(string) is NavigableString and string.parent.name not in UNSEEN and string.strip():
+        around = string.parent.name
+        if type(string) is NavigableString and around not in UNSEEN and string.strip():
             yield " ".join(string.split())
 
 

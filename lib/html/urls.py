@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -10,6 +11,8 @@ from urllib.parse import urljoin, urlsplit
 _PART = r"[A-Za-z0-9_~%$&+,=!'()*@:|-][A-Za-z0-9_.~%$&+,=!'()*@:|-]*"
 _FIRST = r"[A-Za-z0-9_~%$&+,=!'()*@|-][A-Za-z0-9_.~%$&+,=!'()*@|-]*"
 _TAIL = r"(?:\?[A-Za-z0-9_.~%$&+,=!'()*@:|/-]+)?(?:#[A-Za-z0-9_.~%$&+,=!'()*@:|/?-]+)?"
+_PLAIN_HOST = re.compile(r"https?://([A-Za-z0-9.-]+(?::[0-9]+)?)(?=[/?#]|$)", re.ASCII)
+_PLAIN_BASE = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9_.~%+,=-]*)*", re.ASCII)
 _SIMPLE = re.compile(
     rf"(?P<fragment>#[A-Za-z0-9_.~%$&+,=!'()*@:|/?-]+)"
     rf"|(?P<root>/(?:{_PART}(?:/{_PART})*/?)?{_TAIL})"
@@ -36,17 +39,21 @@ class Resolver:
         self._base = base
         self._home = _host(page_url or base)
         self._joined: dict[str, Link] = {}  # what urljoin was asked already: menus repeat themselves
-        try:
-            self._page = urljoin(base, "#x")[:-2]
-            self._root = urljoin(base, "/x")[:-2]
-            self._folders = [urljoin(base, "x")[:-1]]
-        except ValueError:
-            self._page, self._root, self._folders = "", "", []
+        self._folders: dict[int, str] = {}  # what relative hrefs are appended to, by the ../ before them
+        self._usable = _is_plain(base)
+
+    @cached_property
+    def _page(self) -> str:
+        return urljoin(self._base, "#x")[:-2]
+
+    @cached_property
+    def _root(self) -> str:
+        return urljoin(self._base, "/x")[:-2]
 
     def __call__(self, href: str) -> Link:
         """Resolve an href as it stands in the page."""
         href = href.strip(WHITE_SPACE)
-        match = _SIMPLE.fullmatch(href) if self._folders else None
+        match = _SIMPLE.fullmatch(href) if self._usable else None
         if match is None:
             return self._slow(href)
         kind = match.lastgroup
@@ -61,8 +68,8 @@ class Resolver:
         return self._slow(href) if href.partition(":")[0] == self._base.partition(":")[0] else Link(href, False)
 
     def _folder(self, up: int) -> str:
-        while len(self._folders) <= up:
-            self._folders.append(urljoin(self._base, "../" * len(self._folders) + "x")[:-1])
+        if up not in self._folders:
+            self._folders[up] = urljoin(self._base, "../" * up + "x")[:-1]
         return self._folders[up]
 
     def _slow(self, href: str) -> Link:
@@ -79,8 +86,22 @@ class Resolver:
         return Link(url, bool(host) and host != self._home)
 
 
+def _is_plain(base: str) -> bool:
+    """Whether urljoin can read this base at all."""
+    if _PLAIN_BASE.fullmatch(base):
+        return True
+    try:
+        urljoin(base, "x")
+    except ValueError:
+        return False
+    return True
+
+
 def _host(url: str) -> str:
     """Host and port in lower case, "" where the URL has none (or cannot be read)."""
+    match = _PLAIN_HOST.match(url)
+    if match:
+        return match[1].lower()
     try:
         parts = urlsplit(url)
     except ValueError:
