@@ -1,0 +1,1 @@
+"""Fitted models: reading them safely, asking them, making them."""

@@ -1,0 +1,137 @@
+"""explain_rows from the door to the rows, without Spark."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lib.errors import UsageError
+from lib.lime.explainer import make_kernel
+from lib.lime.options import ExplainRows
+from lib.lime.prepare import prepare
+from lib.sources.table import TableSource
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "explain_rows"
+QUICK = ExplainRows(keys=("id",), num_samples=400, num_features=4)
+
+
+@pytest.fixture(scope="module")
+def rows() -> pa.StructArray:
+    return next(iter(TableSource().rows(f"file://{SAMPLE}/breast_cancer.parquet", 70)))
+
+
+def batch(rows: pa.StructArray) -> pa.RecordBatch:
+    return pa.record_batch([rows], names=["row"])
+
+
+def changed(rows: pa.StructArray, name: str, values: list[object] | None) -> pa.StructArray:
+    """The rows with another column, or without it."""
+    table = pa.Table.from_struct_array(rows).drop_columns([name])
+    table = table if values is None else table.append_column(name, pa.array(values))
+    return table.to_struct_array().combine_chunks()
+
+
+def test_a_row_says_why(rows: pa.StructArray) -> None:
+    row = make_kernel(prepare(QUICK, [str(SAMPLE)]))(batch(rows.slice(0, 1))).to_pylist()[0]
+
+    assert (row["keys"], row["predicted_class"], row["status"]) == (["patient-000"], "malignant", "ok")
+    first = row["explanations"][0]["weights"][0]
+    assert (first["condition"], first["value"]) == ("worst_area > 1084", "2019")
+    assert 0.3 < first["weight"] < 0.5 and 0 < first["std_error"] < 0.1
+
+
+@pytest.mark.parametrize("engine", ["bank", "per_row", "exact"])
+def test_a_row_never_sees_its_batch(rows: pa.StructArray, engine: str) -> None:
+    kernel = make_kernel(prepare(replace(QUICK, engine=engine), [str(SAMPLE)]))  # type: ignore[arg-type]
+
+    whole = kernel(batch(rows))
+    ones = [kernel(batch(rows.slice(i, 1))) for i in range(0, 70, 9)]
+    sevens = pa.concat_batches([kernel(batch(rows.slice(i, 7))) for i in range(0, 70, 7)])
+
+    assert sevens.equals(whole)
+    assert pa.concat_batches(ones).equals(whole.take(pa.array(range(0, 70, 9))))
+
+
+def test_a_missing_value_fails_its_row_only(rows: pa.StructArray) -> None:
+    radius = [None, *rows.field("mean_radius").to_pylist()[1:3]]
+    kernel = make_kernel(prepare(QUICK, [str(SAMPLE)]))
+
+    out = kernel(batch(changed(rows.slice(0, 3), "mean_radius", radius)))
+
+    assert out["status"].to_pylist() == ["failed", "ok", "ok"]
+    assert out["error_code"].to_pylist() == ["missing_value", None, None]
+    assert out["explanations"].is_valid().to_pylist() == [False, True, True]
+
+
+def test_a_table_without_the_column_fails_by_name(rows: pa.StructArray) -> None:
+    kernel = make_kernel(prepare(QUICK, [str(SAMPLE)]))
+
+    out = kernel(batch(changed(rows.slice(0, 2), "mean_radius", None)))
+
+    assert out["error_detail"].to_pylist() == ["no column mean_radius", "no column mean_radius"]
+
+
+def test_a_value_beyond_the_training_range_is_warned_of(rows: pa.StructArray) -> None:
+    kernel = make_kernel(prepare(QUICK, [str(SAMPLE)]))
+
+    out = kernel(batch(changed(rows.slice(0, 1), "mean_radius", [1e6])))
+
+    assert out["warnings"].to_pylist() == [["outside_training: mean_radius"]]
+
+
+def test_the_library_and_the_bank_agree(rows: pa.StructArray) -> None:
+    plain = replace(QUICK, compat="lime", std_error=False, stability_z=0.0, num_samples=300)
+    answers = [
+        make_kernel(prepare(replace(plain, engine=engine), [str(SAMPLE)]))(batch(rows.slice(5, 2))).to_pylist()  # type: ignore[arg-type]
+        for engine in ("bank", "lime")
+    ]
+
+    weights = [[w["weight"] for row in rows for w in row["explanations"][0]["weights"]] for rows in answers]
+    names = [[w["feature"] for row in rows for w in row["explanations"][0]["weights"]] for rows in answers]
+    assert names[0] == names[1]
+    np.testing.assert_allclose(weights[0], weights[1], rtol=1e-9)
+
+
+def test_many_points_tend_to_the_exact_weights(rows: pa.StructArray) -> None:
+    from lime_grid import Data, spec_of
+    from sklearn.datasets import load_diabetes
+    from sklearn.ensemble import RandomForestRegressor
+
+    from lib.lime.engine import Ask
+    from lib.lime.exact import exact_engine
+    from lib.lime.neighborhood import Neighborhood
+    from lib.lime.sampled import Bank
+    from lib.model.ask import answers
+
+    x, y = load_diabetes(return_X_y=True)
+    model = RandomForestRegressor(10, max_depth=5, random_state=0).fit(x, y)
+    spec = spec_of(Data("diabetes", x, y, (), True, model.predict), ("quartile",))
+    hood = Neighborhood(spec, "quartile", "fixed", False)
+    ask = Ask(num_samples=20_000, feature_selection="none", std_error=True)
+    block, labels = x[:16], np.zeros((16, 1), int)
+
+    sampled = Bank(hood, answers(model), ask).explain(block, answers(model)(block), labels)
+    exact = exact_engine(hood, model, ask).explain(block, answers(model)(block), labels)
+
+    def by_feature(found, values):
+        return np.take_along_axis(values, np.argsort(found.features, axis=2), axis=2)
+
+    off = by_feature(sampled, sampled.weights) - by_feature(exact, exact.weights)
+    assert 0.6 < np.sqrt(np.mean((off / by_feature(sampled, sampled.std_errors)) ** 2)) < 1.4
+
+
+def test_a_model_of_another_hash_is_never_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "model.joblib"
+    path.write_bytes(b"not even a model")
+    config = ExplainRows()
+    config = replace(config, model=replace(config.model, path=str(path), sha256="0" * 64))
+
+    with pytest.raises(UsageError, match=r"model.sha256 must be the hash of file://.*model.joblib, which is "):
+        prepare(config, [str(SAMPLE)])
+
+
+def test_points_around_the_row_need_their_own_engine() -> None:
+    with pytest.raises(ValueError, match="sample_around_instance needs engine per_row or lime, got bank"):
+        ExplainRows(sample_around_instance=True, discretizer="none")

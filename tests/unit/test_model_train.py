@@ -1,0 +1,80 @@
+"""A table to a model, its spec and its manifest."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lib.errors import UsageError
+from lib.lime.options import ExplainRows
+from lib.lime.prepare import prepare
+from lib.lime.survey import Feature, Tables, sample
+from lib.model.ask import refuse_moods
+from lib.model.files import ModelFile
+from lib.model.options import TrainModel
+from lib.model.train import run
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    r = np.random.default_rng(0)
+    x, colour = r.normal(size=600), r.choice(["red", "green", "blue"], 600)
+    label = np.where(x + (colour == "red") + 0.3 * r.normal(size=600) > 0.5, "yes", "no")
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"x": x, "noise": r.normal(size=600), "colour": colour, "target": label}), path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["hist_gradient_boosting", "gradient_boosting"])
+def test_a_manifest_is_all_that_explain_rows_needs(table: Path, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "model"
+
+    told = run(TrainModel(model=kind, max_iter=20), [str(table)], f"file://{out}")  # type: ignore[arg-type]
+    config = prepare(ExplainRows(model=ModelFile(manifest=f"{out}/manifest.json")), [str(table)])
+
+    assert told["accuracy"] > 0.85
+    assert [f.name for f in config.features] == ["x", "noise", "colour"]
+    assert config.features[2].categories == ("blue", "green", "red")
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert len(metrics["curves"]["validation"]) == 20
+    assert metrics["permutation_importance"]["x"]["mean"] > metrics["permutation_importance"]["noise"]["mean"]
+
+
+def test_the_same_table_cut_otherwise_gives_the_same_model(table: Path, tmp_path: Path) -> None:
+    whole = pq.read_table(table)
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for i in (2, 1, 0):
+        pq.write_table(whole.slice(200 * i, 200), folder / f"part-{2 - i}.parquet")
+    config = TrainModel(max_iter=5, max_rows=300)
+
+    for name, source in (("a", table), ("b", folder)):
+        run(config, [str(source)], f"file://{tmp_path}/{name}")
+
+    for name in ("model.joblib", "spec.json", "metrics.json", "manifest.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_rare_class_keeps_its_floor(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"x": np.arange(1000.0), "y": ["rare"] * 10 + ["common"] * 990}), path)
+
+    drawn = sample(Tables([str(path)]), [Feature("x")], limit=50, label="y", floor=8)
+
+    assert sorted(np.unique(drawn.labels.astype(str), return_counts=True)[1].tolist()) == [8, 42]
+    assert drawn.share == 0.05
+
+
+def test_an_unknown_label_is_refused_with_the_columns_there_are(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such column; the table has x, noise, colour, target"):
+        run(TrainModel(label="price"), [str(table)], f"file://{tmp_path}/m")
+
+
+def test_a_moody_model_is_refused() -> None:
+    random = np.random.default_rng(0)
+
+    with pytest.raises(UsageError, match="differently the second time"):
+        refuse_moods(lambda x: random.random((len(x), 1)), np.zeros((3, 2)))
