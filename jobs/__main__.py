@@ -12,11 +12,14 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from lib import registry
 from lib.errors import UsageError, nearest
 from lib.request import End, Request
+
+if TYPE_CHECKING:
+    from lib.job import Task
 
 FOLDER = Path(__file__).resolve().parent
 PROJECT = FOLDER.parent
@@ -126,9 +129,14 @@ def _describe(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace, command: str) -> int:
     from lib.door import build_request
 
-    request = build_request(registry.load("jobs", options.command), options, PROJECT / "samples", command)
+    job = registry.load("jobs", options.command)
+    request = build_request(job, options, PROJECT / "samples", command)
     if options.dry_run:
         return _show(request)
+    from lib.job import Task
+
+    if isinstance(job, Task):
+        return _run_task(job, request)
     from lib.closing import closing
 
     execute = _runner(request.master)
@@ -136,6 +144,15 @@ def _run(options: argparse.Namespace, command: str) -> int:
         end = execute(request)
         if not request.quiet and end.summary:
             print(closing(end, request, sample=not options.input), file=sys.stderr)
+        answer.write(json.dumps(end.summary, ensure_ascii=False) + "\n")
+    return end.exit_code
+
+
+def _run_task(task: Task[Any], request: Request) -> int:
+    from lib.tasks import execute_task
+
+    with _only_the_answer_on_stdout() as answer:
+        end = execute_task(task, request)
         answer.write(json.dumps(end.summary, ensure_ascii=False) + "\n")
     return end.exit_code
 

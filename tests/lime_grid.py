@@ -131,7 +131,7 @@ def ours(data: Data, case: Case, rows: np.ndarray, seed: int | None = None) -> E
     hood = Neighborhood(spec, case.discretizer, "lime", missing_bin=False)
     predict = as_matrix(data.predict)
     engine: Any = PerRow(hood, predict, ask, True) if own_points(case) else Bank(hood, predict, ask)
-    return engine.explain(rows, predict(rows), np.full((len(rows), 1), case.label))
+    return engine.explain(rows, predict(rows), np.full((len(rows), 1), case.label), len(rows))
 
 
 def own_points(case: Case) -> bool:

@@ -53,8 +53,11 @@ class Engine(Protocol):
 
     block_rows: int
 
-    def explain(self, rows: Floats, outputs: Floats, labels: Ints) -> Explained:
-        """`rows` B x d as the model takes them, `outputs` B x o what it says of them, `labels` B x L of its outputs."""
+    def explain(self, rows: Floats, outputs: Floats, labels: Ints, real: int) -> Explained:
+        """The first `real` rows are asked for, the others fill the block up and cost next to nothing.
+
+        `rows` B x d as the model takes them, `outputs` B x o what it says of them, `labels` B x L of its outputs.
+        """
         ...
 
 
@@ -66,15 +69,17 @@ class Local(NamedTuple):
     shift: Floats  # o: taken off the outputs, so that R^2 does not cancel
 
 
-def explain_block(local: Callable[[int], Local], outputs: Floats, labels: Ints, ask: Ask) -> Explained:
-    """Local models for B rows; `local(i)` may be asked more than once."""
+def explain_block(local: Callable[[int], Local], outputs: Floats, labels: Ints, ask: Ask, real: int) -> Explained:
+    """Local models for B rows; `local(i)` may be asked more than once, for the first `real` rows only."""
     d = len(local(0).own)
     scatter, own, shift = [], [], []
-    for i in range(len(outputs)):
+    for i in range(real):
         points = local(i)
         scatter.append(points.scaled @ points.scaled.T)
         own.append(points.own)
         shift.append(points.shift)
+    for kept in (scatter, own, shift):
+        kept.extend([kept[0]] * (len(outputs) - real))
     centre = _centred(np.stack(scatter), np.stack(own), outputs - np.stack(shift))
     every = np.arange(len(outputs))
     slots = []
@@ -90,7 +95,7 @@ def explain_block(local: Callable[[int], Local], outputs: Floats, labels: Ints, 
         )
         fit = ridge(moments, select(ask.feature_selection, moments, ask.num_features))
         slots.append((moments, fit))
-    errors, stable = _doubts(local, labels, slots, ask)
+    errors, stable = _doubts(local, labels, slots, ask, real)
     width = max(fit.features.shape[1] for _, fit in slots)
     moved = np.stack(shift)[every[:, None], labels]
     return Explained(
@@ -121,7 +126,7 @@ def _centred(scatter: Floats, own: Floats, outputs: Floats) -> _Centred:
 
 
 def _doubts(
-    local: Callable[[int], Local], labels: Ints, slots: list[tuple[Moments, Fit]], ask: Ask
+    local: Callable[[int], Local], labels: Ints, slots: list[tuple[Moments, Fit]], ask: Ask, real: int
 ) -> tuple[list[Floats], list[NDArray[np.object_]]]:
     """Standard errors, and whether the choice of features would stand, for each label."""
     errors = [np.full(fit.weights.shape, np.nan) for _, fit in slots]
@@ -129,7 +134,7 @@ def _doubts(
     if not ask.std_error and not ask.stability_z:
         return errors, stable
     everything = [solve_ridge(moments.gram, moments.cross, ALPHA) for moments, _ in slots]
-    for i in range(len(labels)):
+    for i in range(real):
         points = local(i)
         for slot, (moments, fit) in enumerate(slots):
             if ask.std_error:

@@ -77,10 +77,10 @@ class Exact:
                 self.inside[i, q] = 0.0
                 self.inside[i, q, : len(chance)] = chance
 
-    def explain(self, rows: Floats, outputs: Floats, labels: Ints) -> Explained:
+    def explain(self, rows: Floats, outputs: Floats, labels: Ints, real: int) -> Explained:
         """See Engine; labels beyond the sum's outputs (log-odds have one) mean its only one."""
         codes = self.hood.encode(rows)
-        found = [self._one(code) for code in codes]
+        found = [self._one(code) for code in codes[:real]]
         k = min(self.ask.num_features, self.hood.width)
         if self.ask.feature_selection == "none":
             k = self.hood.width

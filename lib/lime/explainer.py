@@ -87,7 +87,7 @@ def _blocks(
         said = ask_model(block)
         labels = _labels(said, config)
         outputs.append(said[: len(real)])
-        explained.append((labels[: len(real)], engine.explain(block, said, labels)))
+        explained.append((labels[: len(real)], engine.explain(block, said, labels, len(real))))
     return np.concatenate(outputs) if outputs else np.empty((0, 1)), explained
 
 

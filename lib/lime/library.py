@@ -25,7 +25,7 @@ class Library:
         self.predict, self.classes = answers(model), classifies(model)
         self.explainer = _explainer(hood, spec, ask, self.around, self.classes)
 
-    def explain(self, rows: Floats, outputs: Floats, labels: Ints) -> Explained:
+    def explain(self, rows: Floats, outputs: Floats, labels: Ints, real: int) -> Explained:
         """See Engine."""
         told = self._told(rows[0], labels[0])
         # lime keeps score and prediction of its last label only (its issue 173): each label has its own call.

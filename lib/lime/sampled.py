@@ -125,7 +125,7 @@ class Bank:
             points = hood.draw(ask.num_samples, ask.seed + number)
             self.encodings.append(encoding(hood, points, predict(points.values[1:]), ask))
 
-    def explain(self, rows: Floats, outputs: Floats, labels: Ints) -> Explained:
+    def explain(self, rows: Floats, outputs: Floats, labels: Ints, real: int) -> Explained:
         """See Engine."""
         codes = self.hood.encode(rows)
         numbers = [encoding.numbers(codes) for encoding in self.encodings]
@@ -134,31 +134,31 @@ class Bank:
         def local(i: int) -> Local:
             return self.encodings[bank[i]].about(rows[i], numbers[bank[i]][i])
 
-        return explain_block(local, outputs, labels, self.ask)
+        return explain_block(local, outputs, labels, self.ask, real)
 
     def _bank(self, row: Floats) -> int:
         return row_seed(self.ask.seed, row) % len(self.encodings) if len(self.encodings) > 1 else 0
 
 
 class PerRow:
-    """Points of each row's own, from a seed made of the row's values; a block's points are predicted together."""
+    """Points of each row's own, from a seed made of the row's values."""
 
     block_rows = 8
 
     def __init__(self, hood: Neighborhood, predict: Predict, ask: Ask, around: bool) -> None:
         self.hood, self.predict, self.ask, self.around = hood, predict, ask, around
 
-    def explain(self, rows: Floats, outputs: Floats, labels: Ints) -> Explained:
+    def explain(self, rows: Floats, outputs: Floats, labels: Ints, real: int) -> Explained:
         """See Engine."""
         codes = self.hood.encode(rows)
         drawn = [
             self.hood.draw(self.ask.num_samples, row_seed(self.ask.seed, row), row if self.around else None)
-            for row in rows
+            for row in rows[:real]
         ]
-        said = self.predict(np.concatenate([points.values[1:] for points in drawn]))
-        parts = np.split(said, len(rows))
+        # Row by row: as many points a call whatever the block holds.
+        parts = [self.predict(points.values[1:]) for points in drawn]
         about = []
         for i, (points, part) in enumerate(zip(drawn, parts, strict=True)):
             own = encoding(self.hood, points, part, self.ask)
             about.append(own.about(rows[i], own.numbers(codes[i : i + 1])[0]))
-        return explain_block(about.__getitem__, outputs, labels, self.ask)
+        return explain_block(about.__getitem__, outputs, labels, self.ask, real)

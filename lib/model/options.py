@@ -17,10 +17,10 @@ Share = Annotated[float, Meta(gt=0, lt=1)]
 class TrainModel:
     """Which columns, how many rows, what kind of boosting."""
 
-    label: str = "target"
+    label: str = "diagnosis"
     task: Literal["auto", "classification", "regression"] = "auto"
     features: tuple[Feature, ...] = ()
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ("id",)
     key: str = ""
     max_rows: Count = 1_000_000
     class_floor: Annotated[int, Meta(ge=0)] = 1000

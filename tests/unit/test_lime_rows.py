@@ -112,8 +112,8 @@ def test_many_points_tend_to_the_exact_weights(rows: pa.StructArray) -> None:
     ask = Ask(num_samples=20_000, feature_selection="none", std_error=True)
     block, labels = x[:16], np.zeros((16, 1), int)
 
-    sampled = Bank(hood, answers(model), ask).explain(block, answers(model)(block), labels)
-    exact = exact_engine(hood, model, ask).explain(block, answers(model)(block), labels)
+    sampled = Bank(hood, answers(model), ask).explain(block, answers(model)(block), labels, 16)
+    exact = exact_engine(hood, model, ask).explain(block, answers(model)(block), labels, 16)
 
     def by_feature(found, values):
         return np.take_along_axis(values, np.argsort(found.features, axis=2), axis=2)

@@ -32,7 +32,7 @@ def table(tmp_path: Path) -> Path:
 def test_a_manifest_is_all_that_explain_rows_needs(table: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "model"
 
-    told = run(TrainModel(model=kind, max_iter=20), [str(table)], f"file://{out}")  # type: ignore[arg-type]
+    told = run(TrainModel(label="target", model=kind, max_iter=20), [str(table)], f"file://{out}")  # type: ignore[arg-type]
     config = prepare(ExplainRows(model=ModelFile(manifest=f"{out}/manifest.json")), [str(table)])
 
     assert told["accuracy"] > 0.85
@@ -49,7 +49,7 @@ def test_the_same_table_cut_otherwise_gives_the_same_model(table: Path, tmp_path
     folder.mkdir()
     for i in (2, 1, 0):
         pq.write_table(whole.slice(200 * i, 200), folder / f"part-{2 - i}.parquet")
-    config = TrainModel(max_iter=5, max_rows=300)
+    config = TrainModel(label="target", max_iter=5, max_rows=300)
 
     for name, source in (("a", table), ("b", folder)):
         run(config, [str(source)], f"file://{tmp_path}/{name}")
