@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ MARK = b"WARC/1."
 _ISAL_ERROR: Any = isal_zlib.error
 _BROTLI_ERROR: Any = brotli.error
 GAP = b"\r\n\r\n"
+_FOLD = re.compile(r"\r?\n[ \t]+")  # a header that goes on in the next line
 KEPT_HEADERS = frozenset({"content-language", "last-modified", "link", "x-robots-tag", "location", "content-encoding"})
 
 
@@ -38,6 +40,9 @@ class Stream:
 
     def hold(self, length: int) -> int:
         """Have `length` bytes ahead, fewer at the end or at damage; how many there are. Raises Damaged for none."""
+        ahead = len(self.data) - self.at
+        if ahead >= length:
+            return ahead
         while (ahead := len(self.data) - self.at) < length and not self.ended:
             wanted = max(length - ahead, FIRST_READ)
             try:
@@ -107,6 +112,8 @@ def take_record(stream: Stream, max_bytes: int) -> Record:
 
 
 def _take(stream: Stream, max_bytes: int) -> Record:
+    if (record := _in_hand(stream, max_bytes)) is not None:
+        return record
     if stream.hold(len(MARK)) < len(MARK) or stream.peek(0, len(MARK)) != MARK:
         return _lost(stream, "no WARC record here")
     head_end = stream.find(GAP, 0, HEAD_BYTES)
@@ -129,6 +136,22 @@ def _take(stream: Stream, max_bytes: int) -> Record:
     while stream.at < len(stream.data) and stream.data[stream.at] in b"\r\n":
         stream.at += 1
     return record
+
+
+def _in_hand(stream: Stream, max_bytes: int) -> Record | None:
+    """The record, where all of it is held and it ends as it says: the usual case, quickly."""
+    data, at = stream.data, stream.at
+    head_end = data.find(GAP, at, at + HEAD_BYTES) if data.startswith(MARK, at) else -1
+    if head_end < 0:
+        return None
+    head = headers(data[at:head_end])
+    text = head.get("content-length", "")
+    begin = head_end + len(GAP)
+    end = begin + int(text) if text.isdecimal() else -1
+    if end - begin > max_bytes or not data.startswith(GAP, end, end + len(GAP)) or end < 0:
+        return None
+    stream.at = end + len(GAP)
+    return Record(head, data[begin:end])
 
 
 def _ends_well(stream: Stream, end: int) -> bool:
@@ -174,14 +197,10 @@ def _skip_to_mark(stream: Stream) -> None:
 def headers(head: bytes) -> dict[str, str]:
     """The fields below the first line, by lower-case name; of a repeated one the last, links joined by commas."""
     fields: dict[str, str] = {}
-    name = ""
-    for line in head.decode("utf-8", "replace").split("\n")[1:]:
-        if line[:1] in (" ", "\t") and name:
-            fields[name] += " " + line.strip()
-            continue
+    for line in _FOLD.sub(" ", head.decode("utf-8", "replace")).split("\n")[1:]:
         name, colon, value = line.partition(":")
-        name = name.strip().lower()
         if colon:
+            name = name.lower().strip()
             value = value.strip()
             fields[name] = f"{fields[name]}, {value}" if name == "link" and name in fields else value
     return fields
