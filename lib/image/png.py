@@ -54,6 +54,7 @@ def samples(png: Png) -> Bytes:
 def _low_bits(png: Png) -> Bytes:
     depth = png.bit_depth
     if png.interlaced:  # The passes are of other widths than packed bytes would be.
+        _check_data(png, (png.width * depth + 7) // 8)
         gray = np.array(_pillow_image(_file(png, png.width, depth, 0)).convert("L"))
         return (gray // (255 // ((1 << depth) - 1)))[..., None]
     packed = _unfiltered(png, (png.width * depth + 7) // 8, 1)
@@ -71,11 +72,13 @@ def _unfiltered(png: Png, width: int, bpp: int) -> Bytes:
     depth, color_type = DISGUISES[bpp]
     file = _file(png, width, depth, color_type)
     for engine in ENGINES:
+        if engine is _by_pillow:
+            _check_data(png, width * bpp)
         try:
             return engine(file, width, png.height, bpp)
-        except Exception:
+        except Exception:  # each library has errors of its own; the last one speaks for all
             continue
-    raise why(png, width * bpp)
+    raise NoPicture("corrupt_image", "no decoder reads its pixels")
 
 
 def _if_unfiltered(png: Png, stride: int) -> Bytes | None:
@@ -140,22 +143,19 @@ ENGINES: list[Engine] = [
 ]
 
 
-def why(png: Png, stride: int) -> NoPicture:
-    """Say why no engine could: a bad checksum, too little data or neither."""
+def _check_data(png: Png, stride: int) -> None:
+    """Refuse wrong checksums and missing rows, which Pillow lets pass. Raises NoPicture."""
     for chunk in png.idat:
         if crc32(memoryview(chunk)[4:-4]) != int.from_bytes(chunk[-4:]):
-            return NoPicture("bad_checksum", "CRC of IDAT")
-    inflater, got = decompressobj(), 0
+            raise NoPicture("bad_checksum", "CRC of IDAT")
+    inflater, got, expected = decompressobj(), 0, (stride + 1) * png.height
     try:
         for chunk in png.idat:
             data = chunk[8:-4]
-            while data:
+            while data and got < expected:
                 got += len(inflater.decompress(data, 1 << 20))
                 data = inflater.unconsumed_tail
-                if got > 2 * (stride + 8) * (png.height + 8):
-                    break
     except ZlibError as error:
-        return NoPicture("corrupt_image", f"pixels do not inflate: {error}")
-    if not inflater.eof or got < (stride + 1) * png.height:
-        return NoPicture("truncated", f"pixels end after {got} bytes")
-    return NoPicture("corrupt_image", "no decoder reads its pixels")
+        raise NoPicture("corrupt_image", f"pixels do not inflate: {error}") from None
+    if got < expected:
+        raise NoPicture("truncated", f"pixels end after {got} of {expected} bytes")
