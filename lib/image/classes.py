@@ -6,6 +6,7 @@ The rule: visible is alpha >= 32; alpha_only is a spread of visible colours of a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,15 +72,29 @@ def _survey(samples: Bytes) -> tuple[int, int, tuple[int, int, int] | None, floa
     """
     kind, bits = ("<u4", 24) if samples.shape[2] == 4 else ("<u2", 8)
     pixels = samples.view(kind)[..., 0]  # alpha is the high byte
-    # Along the first axis these are one SIMD operation a row.
-    any_bit = int(np.bitwise_or.reduce(np.bitwise_or.reduce(pixels, axis=0)))
-    all_bits = int(np.bitwise_and.reduce(np.bitwise_and.reduce(pixels, axis=0)))
+    coverage = np.count_nonzero(pixels >= pixels.dtype.type(VISIBLE << bits)) / pixels.size
+    any_bit = _folded(np.bitwise_or, pixels)
     color = any_bit & ((1 << bits) - 1)
+    # Black icons, most of all, need no second pass.
+    all_bits = _folded(np.bitwise_and, pixels) if color or coverage == 1 else 0
     uniform = None
     if color == all_bits & ((1 << bits) - 1):
         uniform = (color & 255, color >> 8 & 255, color >> 16) if bits == 24 else (color, color, color)
-    coverage = np.count_nonzero(pixels >= pixels.dtype.type(VISIBLE << bits)) / pixels.size
     return all_bits >> bits, any_bit >> bits, uniform, coverage
+
+
+def _folded(operation: np.ufunc, pixels: NDArray[Any]) -> int:
+    """All pixels combined bit by bit, eight bytes at a time where they come in eights."""
+    size = pixels.dtype.itemsize
+    flat = pixels.reshape(-1)
+    if flat.nbytes % 8:
+        return int(operation.reduce(flat))
+    wide = int(operation.reduce(flat.view("<u8")))
+    parts = [wide >> shift & ((1 << 8 * size) - 1) for shift in range(0, 64, 8 * size)]
+    found = parts[0]
+    for part in parts[1:]:
+        found = int(operation(found, part))
+    return found
 
 
 def _is_binary(alpha: Bytes) -> bool:
