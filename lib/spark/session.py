@@ -35,7 +35,9 @@ def local_session(name: str, master: str, conf: Mapping[str, str]) -> SparkSessi
     root = str(Path(__file__).parents[2])
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([root, *filter(None, sys.path)]))
     builder = SparkSession.builder.appName(name).master(with_attempts(master))
-    for key, value in (read_conf(CONF / "local.conf") | dict(conf)).items():
+    settings = read_conf(CONF / "local.conf")
+    settings["spark.driver.extraJavaOptions"] += f" -Dlog4j2.configurationFile={(CONF / 'log4j2.properties').as_uri()}"
+    for key, value in (settings | dict(conf)).items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
