@@ -1,24 +1,53 @@
-"""Runs a Task, work that is not row by row, in this process."""
+"""How a Task is run: with the manners of a job's run, though its work is not row by row."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
 
-from lib import storage
-from lib.errors import UsageError
+from lib import accounts
 from lib.job import Task
+from lib.ledger import FORMAT, Ledger
 from lib.request import End, Request
+from lib.sources.inputs import expand_inputs
 
 
 def execute_task(task: Task[Any], request: Request) -> End:
-    """Raises UsageError where the output holds something; --overwrite replaces files of the same names, no others."""
-    if storage.names(request.output) and not request.overwrite:
-        raise UsageError(f"--output {request.output}: holds something already; say another, or --overwrite")
-    began = time.monotonic()
+    """Do the work once; the same request again finds it done, another one is refused.
+
+    Raises UsageError where config, input or output are wrong.
+    """
+    began, ledger = time.monotonic(), Ledger(request.output)
     config = msgspec.convert(request.config, task.config_type)
-    told = task.run(config, request.inputs, request.output)
-    seconds = round(time.monotonic() - began, 3)
-    return End(0, {"job": task.name, "output": request.output, **told, "seconds": seconds})
+    ledger.claim(_identity(task, config, request.inputs), request.overwrite)
+    earlier = ledger.load("_report.json")
+    if earlier and ledger.marked_done():
+        return End(0, accounts.summary(earlier))
+    done = task.run(config, request.inputs, request.output)
+    report = {
+        "job": task.name,
+        "state": "done",
+        "exit_code": 0,
+        "output": request.output,
+        "records": 0,
+        "ok": done.get("records", 0),
+        "partial": 0,
+        "skipped": 0,
+        "failed": 0,
+        "report": f"{request.output}/_report.json",
+        **done,
+        "config": msgspec.to_builtins(asdict(config)),
+        "seconds": round(time.monotonic() - began, 3),
+    }
+    ledger.write("_report.json", accounts.to_json(report))
+    ledger.mark_done()
+    return End(0, accounts.summary(report))
+
+
+def _identity(task: Task[Any], config: Any, inputs: Sequence[str]) -> dict[str, Any]:
+    files = {file.uri: file.stamp for file in expand_inputs(inputs)}
+    return {"format": FORMAT, "job": task.name, "config": msgspec.to_builtins(asdict(config)), "inputs": files}
