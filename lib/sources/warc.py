@@ -14,7 +14,7 @@ from lib.errors import InputChanged
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status
 from lib.sources import Announce, Unit
 from lib.sources.warc_record import KEPT_HEADERS, Record, Stream, parse_http, take_record
-from lib.sources.window import Damaged, GzipMember, Member, Members, Window
+from lib.sources.window import Damaged, GzipMember, Member, Members, Window, ZstdFrame
 from lib.split import Piece, ReadLimits, Split
 
 INDEX_BITS = 24  # records in one member
@@ -298,7 +298,7 @@ def _is_plain(uri: str) -> bool:
 
 
 def _members(window: Window, uri: str) -> Members:
-    return Members(window, GzipMember)
+    return Members(window, ZstdFrame if uri.lower().endswith(".zst") else GzipMember)
 
 
 def _plain(window: Window, offset: int) -> Stream:

@@ -6,6 +6,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar, Protocol
 
+import zstandard
 from isal import isal_zlib
 
 BLOCK_BYTES = 1 << 20
@@ -19,6 +20,7 @@ class Window:
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.size = size
         self.usual_bytes = 1 << 15  # what a member takes: feeding little more saves copies of what lies behind it
+        self.engine: Any = None  # what a format shares between its members
         self._file, self._base, self._held = file, 0, b""
 
     def at(self, offset: int, length: int) -> memoryview:
@@ -122,6 +124,90 @@ class GzipMember:
             usual = (3 * self.window.usual_bytes + self.end - self.offset) // 4
             self.window.usual_bytes = max(4096, min(usual, BLOCK_BYTES >> 2))
         return part
+
+
+class ZstdFrame:
+    """One zstd frame, as .warc.zst has one for each record; its dictionary, if any, lies in the file's first frame."""
+
+    MAGIC: ClassVar[bytes] = b"\x28\xb5\x2f\xfd"
+    STORED_BYTES: ClassVar[int] = 131072
+
+    def __init__(self, window: Window, offset: int, careful: bool = False) -> None:
+        self.offset = offset
+        self.end: int | None = None
+        self._window, self._behind = window, 0
+        self._reader: Any = None
+
+    def read(self, most: int) -> bytes:
+        """Up to `most` bytes, none at the end. Raises Damaged."""
+        if self.end is not None:
+            return b""
+        if self._reader is None:
+            self._behind = _frame_end(self._window, self.offset)
+            self._reader = _zstd_engine(self._window).stream_reader(_Range(self._window, self.offset, self._behind))
+        try:
+            data: bytes = self._reader.read(most)
+        except zstandard.ZstdError as error:
+            raise Damaged(f"damaged zstd frame: {error}") from None
+        if not data:
+            self.end = self._behind
+        return data
+
+
+class _Range:
+    """A range of a window as a file."""
+
+    def __init__(self, window: Window, start: int, end: int) -> None:
+        self._window, self._at, self._end = window, start, end
+
+    def read(self, most: int) -> bytes:
+        data = bytes(self._window.at(self._at, min(most, self._end - self._at)))
+        self._at += len(data)
+        return data
+
+
+def _frame_end(window: Window, offset: int) -> int:
+    """Where the frame ends, by the sizes of its blocks (RFC 8878, 3.1)."""
+    head = bytes(window.at(offset, 8)).ljust(8, b"\0")
+    if head[:4] in _SKIPPABLE:
+        at = offset + 8 + int.from_bytes(head[4:8], "little")
+    elif head[:4] == ZstdFrame.MAGIC:
+        at = _blocks_end(window, offset, head[4])
+    else:
+        raise Damaged("no zstd frame here")
+    if at > window.size:
+        raise Damaged("the file ends inside the record", truncated=True)
+    return at
+
+
+def _blocks_end(window: Window, offset: int, descriptor: int) -> int:
+    single, checksum = descriptor >> 5 & 1, descriptor >> 2 & 1
+    sizes = (single, 2, 4, 8)[descriptor >> 6], (0, 1, 2, 4)[descriptor & 3]
+    at, last = offset + 5 + (1 - single) + sum(sizes), 0
+    while not last and at < window.size:
+        header = int.from_bytes(window.at(at, 3), "little")
+        last, kind, size = header & 1, header >> 1 & 3, header >> 3
+        if kind == 3:
+            raise Damaged("damaged zstd frame: no such kind of block")
+        at += 3 + (1 if kind == 1 else size)
+    return at + 4 * checksum if last else window.size + 1
+
+
+_SKIPPABLE = frozenset(bytes([0x50 + low]) + b"\x2a\x4d\x18" for low in range(16))
+_DICTIONARY = b"\x5d\x2a\x4d\x18"  # https://iipc.github.io/warc-specifications/specifications/warc-zstd/
+
+
+def _zstd_engine(window: Window) -> Any:
+    if window.engine is None:
+        head = bytes(window.at(0, 8))
+        given: dict[str, Any] = {}
+        if head[:4] == _DICTIONARY:
+            data = bytes(window.at(8, int.from_bytes(head[4:8], "little")))
+            if data.startswith(ZstdFrame.MAGIC):
+                data = zstandard.ZstdDecompressor().decompress(data, max_output_size=1 << 27)
+            given = {"dict_data": zstandard.ZstdCompressionDict(data)}
+        window.engine = zstandard.ZstdDecompressor(max_window_size=1 << 27, **given)
+    return window.engine
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from warc_files import LIMITS, brief, member, noise, read, read_split, record, splits, tiles, whole, write
@@ -241,3 +242,23 @@ def test_missing_file_is_an_oserror_behind_an_announcement(tmp_path: Path) -> No
     with pytest.raises(FileNotFoundError):
         list(WarcSource().read(split, LIMITS, announced.append))
     assert announced == [0]
+
+
+def test_zstd_frames_are_cut_anywhere_and_damage_stays_local(tmp_path: Path) -> None:
+    frames = [zstandard.ZstdCompressor(write_checksum=True).compress(page) for page in PAGES]
+    data = bytearray(b"".join(frames))
+    rows = read([write(tmp_path, bytes(data), "a.warc.zst")])
+    assert [row["source_length"] for row in rows] == [len(frame) for frame in frames]
+    assert read([f"file://{tmp_path}/a.warc.zst"], 3000) == rows
+    data[len(frames[0]) + 200] ^= 1
+    damaged = read([write(tmp_path, bytes(data), "b.warc.zst")])
+    assert brief(damaged)[:3] == [("ok", None, "0"), ("failed", "corrupt_record", None), ("ok", None, "2")]
+    assert tiles(damaged, len(data))
+
+
+def test_zstd_dictionary_lies_in_the_first_frame(tmp_path: Path) -> None:
+    dictionary = zstandard.ZstdCompressionDict(PAGES[1] * 3, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    frames = [zstandard.ZstdCompressor(dict_data=dictionary).compress(page) for page in PAGES[:3]]
+    first = b"\x5d\x2a\x4d\x18" + len(dictionary).to_bytes(4, "little") + dictionary.as_bytes()
+    rows = read([write(tmp_path, first + b"".join(frames), "a.warc.zst")])
+    assert brief(rows) == [("unselected", "empty", None), *[("ok", None, str(i)) for i in range(3)]]
