@@ -6,6 +6,7 @@ from lib.job import Job
 from lib.lime.columns import OUTPUT_SCHEMA, RECORD_SCHEMA
 from lib.lime.explainer import make_kernel
 from lib.lime.options import ExplainRows
+from lib.lime.pages import finish
 from lib.lime.prepare import prepare
 
 JOB = Job(
@@ -16,5 +17,6 @@ JOB = Job(
     record_schema=RECORD_SCHEMA,
     output_schema=OUTPUT_SCHEMA,
     make_kernel=make_kernel,
+    finish=finish,
     prepare=prepare,
 )
