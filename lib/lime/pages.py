@@ -38,7 +38,8 @@ def finish(output: Output, config: ExplainRows) -> None:
 
 
 def _page(row: dict[str, Any]) -> str:
-    name = ", ".join(k for k in row["keys"] or () if k) or f"{row['source_path']} row {row['source_offset']}"
+    place = f"{row['source_path'].rpartition('/')[2]} row {row['source_offset']}"
+    name = ", ".join(k for k in row["keys"] or () if k) or place
     said = row["predicted_class"] if row["predicted_class"] is not None else f"{row['prediction']:.4g}"
     parts = [f"<h2>{escape(name)}: {escape(said)}</h2>"]
     for one in row["explanations"]:

@@ -1,0 +1,43 @@
+"""Words explain texts as lime_text says, whichever way the model is asked."""
+
+import numpy as np
+import pytest
+from lime.lime_text import LimeTextExplainer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from lib.lime.text import ExplainText, Words, explain, masked
+
+GOOD, BAD = "good fine great happy The sun", "bad awful the dull sad rain"
+TEXTS = [f"{a} {b} day, with {c}!" for a in GOOD.split() for b in ("a", "long") for c in GOOD.split()]
+TEXTS += [f"{a} {b} day; without {c}" for a in BAD.split() for b in ("a", "long") for c in BAD.split()]
+LABELS = [1] * (len(TEXTS) // 2) + [0] * (len(TEXTS) // 2)
+TEXT = "The good sun, the bad rain: a great day"
+
+
+@pytest.mark.parametrize(
+    "vectoriser", [TfidfVectorizer(), CountVectorizer(binary=True), TfidfVectorizer(ngram_range=(1, 2))]
+)
+@pytest.mark.parametrize("k", [3, 8])
+def test_weights_are_those_of_lime_text(vectoriser, k: int) -> None:
+    model = make_pipeline(vectoriser, LogisticRegression()).fit(TEXTS, LABELS)
+    words = Words.of(TEXT)
+
+    _, mine = explain(words, masked(model), ExplainText(num_features=k, num_samples=300, seed=5))
+    told = LimeTextExplainer(random_state=5).explain_instance(
+        TEXT, model.predict_proba, num_features=k, num_samples=300
+    )
+
+    names = list(words.places)
+    found = {names[j]: w for j, w in zip(mine.features[0, 0], mine.weights[0, 0], strict=True)}
+    known = dict(told.as_list())
+    assert set(found) == set(known)
+    np.testing.assert_allclose([found[w] for w in known], list(known.values()), rtol=1e-9, atol=1e-12)
+    assert abs(mine.r2[0, 0] - told.score) < 1e-9
+
+
+def test_a_word_is_taken_out_wherever_it_stands() -> None:
+    words = Words.of("to be, or not to be")
+
+    assert words.without([False, True, True, True]) == " be, or not  be"
