@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from lib.html.page import Page
 
 NAME = "beautifulsoup"
 VERSION = bs4.__version__
+# XHTML is read as the HTML it is sent as.
+warnings.filterwarnings("ignore", category=bs4.XMLParsedAsHTMLWarning)
 UNSEEN = {"script", "style", "template", "head", "title", "noscript"}
 
 
