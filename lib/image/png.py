@@ -55,7 +55,10 @@ def _low_bits(png: Png) -> Bytes:
     depth = png.bit_depth
     if png.interlaced:  # The passes are of other widths than packed bytes would be.
         _check_data(png, (png.width * depth + 7) // 8)
-        gray = np.array(_pillow_image(_file(png, png.width, depth, 0)).convert("L"))
+        try:
+            gray = np.array(_pillow_image(_file(png, png.width, depth, 0)).convert("L"))
+        except Exception as error:  # OSError, SyntaxError, struct.error ...
+            raise NoPicture("corrupt_image", f"no decoder reads its pixels: {error}") from None
         return (gray // (255 // ((1 << depth) - 1)))[..., None]
     packed = _unfiltered(png, (png.width * depth + 7) // 8, 1)
     shifts = np.arange(8 - depth, -1, -depth, dtype=np.uint8)
