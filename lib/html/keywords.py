@@ -18,7 +18,7 @@ def count_keywords(html: bytes, keywords: Iterable[str], whole_words: bool = Tru
 
 def keyword_counter(keywords: Iterable[str], whole_words: bool = True) -> Count:
     """Build the automaton once. Case is folded; white space in a keyword matches any; occurrences may overlap."""
-    from ahocorasick_rs import AhoCorasick, Implementation  # type: ignore[import-not-found,unused-ignore]
+    from ahocorasick_rs import AhoCorasick, Implementation  # imported only where keywords are asked for
 
     meant: dict[str, list[str]] = {}  # "Go" and "GO" are one pattern, and two keywords
     for keyword in dict.fromkeys(keywords):

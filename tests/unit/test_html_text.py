@@ -6,9 +6,12 @@ import itertools
 
 import pyarrow as pa
 import pytest
+from unit.test_html_kernel import rows
 
 from lib.html.blocks import union
+from lib.html.keywords import count_keywords
 from lib.html.language import detect_language
+from lib.html.options import ParseHtml
 from lib.html.words import find_words, simhashes
 
 
@@ -89,15 +92,9 @@ def test_union_falls_back_to_the_fast_one_where_the_quality_one_failed() -> None
 
 
 class TestKeywords:
-    """Need ahocorasick-rs."""
-
-    @pytest.fixture(autouse=True)
-    def _automaton(self) -> None:
-        pytest.importorskip("ahocorasick_rs")
+    """One automaton over the visible text."""
 
     def count(self, html: bytes, *keywords: str, whole_words: bool = True) -> dict[str, int]:
-        from lib.html.keywords import count_keywords
-
         return count_keywords(html, keywords, whole_words)
 
     def test_visible_text_is_searched_and_nothing_else(self) -> None:
@@ -120,9 +117,5 @@ class TestKeywords:
         assert self.count(b"<p>go GO", "Go", "GO") == {"Go": 2, "GO": 2}
 
     def test_the_kernel_fills_keyword_counts(self) -> None:
-        from unit.test_html_kernel import rows
-
-        from lib.html.options import ParseHtml
-
         found = rows(b"<p>one two one", b"<p>none", options=ParseHtml(keywords=("one", "three")))
         assert [row["keyword_counts"] for row in found] == [[("one", 2)], []]
