@@ -40,6 +40,7 @@ MISLEADING = (
     *("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON", "PYSPARK_DRIVER_PYTHON_OPTS", "PYSPARK_SUBMIT_ARGS"),
     *("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV"),
 )
+SHIPPED = ("spark.submit.pyFiles", "spark.yarn.dist.archives", "spark.yarn.dist.files")
 SECRET = re.compile(r"secret|passw|token|access\.?key|api\.?key|authorization|cookie|credential", re.IGNORECASE)
 
 
@@ -137,7 +138,13 @@ def settings_of(submission: Submission, code: str, request_file: str, driver_pyt
         found["spark.pyspark.driver.python"] = driver_python
     if not {"spark.yarn.jars", "spark.yarn.archive"} & submission.settings.keys():
         found["spark.yarn.archive"] = f"{submission.root}/{submission.spark.archive_name}"
-    return submission.settings | found
+    return submission.settings | {key: _with_users(key, value, request) for key, value in found.items()}
+
+
+def _with_users(key: str, value: str, request: Request) -> str:
+    """What users ship of their own comes along."""
+    given = request.spark_conf.get(key) if key in SHIPPED else None
+    return f"{value},{given}" if given else value
 
 
 def steps(request: Request) -> str:
@@ -209,8 +216,9 @@ def ready(submission: Submission) -> None:
     """See to it that the environment and Spark's jars are on the cluster; whoever comes first puts them there."""
     if not storage.exists(submission.archive):
         say(f"{submission.local_archive.name} is not on the cluster yet: building it (minutes, once)")
+        is_new = not submission.local_archive.exists()
         archive = environment.build(submission.recipe, submission.cache, submission.prefix)
-        if problems := environment.verify(archive, submission.recipe):
+        if is_new and (problems := environment.verify(archive, submission.recipe)):
             archive.unlink()
             raise UsageError(f"the environment does not work: {problems[0]}")
         environment.put(archive, submission.archive)
@@ -278,6 +286,7 @@ class Watch:
     submission: Submission
     process: subprocess.Popen[str]
     application: str = ""
+    tracking_url: str = ""
     last_lines: list[str] = field(default_factory=list)
     asked: bool = False
 
@@ -289,8 +298,9 @@ class Watch:
             if not self.application and (found := re.search(r"application_\d+_\d+", line)):
                 self.application = found[0]
                 say(f"application {self.application}; its logs: yarn logs -applicationId {self.application}")
-            if found := re.search(r"tracking URL: (\S+)", line):
-                self._once(f"tracking URL {found[1]} (from a laptop: scripts/tunnel.sh)")
+            if not self.tracking_url and (found := re.search(r"tracking URL: (\S+)", line)):
+                self.tracking_url = found[1]
+                say(f"tracking URL {self.tracking_url} (from a laptop: scripts/tunnel.sh)")
         if self.process.wait() and not storage.exists(self.submission.end):
             say("\n".join(line for line in self.last_lines if line.strip()))
 
@@ -306,13 +316,6 @@ class Watch:
             say(f"ending {self.application}")
             sparks.kill(self.submission.spark, self.application)
         self.process.terminate()
-
-    def _once(self, text: str) -> None:
-        if text not in self.last_lines:
-            self.last_lines.insert(0, text)
-            if not getattr(self, "_told", False):
-                self._told = True
-                say(text)
 
     def _progress(self) -> None:
         told = (-1, -1)

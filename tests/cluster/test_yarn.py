@@ -106,6 +106,12 @@ def test_a_finished_run_is_not_done_again(user: User, pages: str, first_submit: 
     assert parts == [storage.stat(part.uri) for part in parts]
 
 
+def test_without_an_input_the_sample_is_read(user: User, first_submit: str) -> None:
+    end = user.run("--output", f"{user.hadoop.default_fs}/out/sample")
+    assert end.code == 0, end.stderr
+    assert end.summary["records"] > 0
+
+
 def test_too_many_failed_records_are_exit_3(user: User, pages: str, first_submit: str) -> None:
     out = f"{user.hadoop.default_fs}/out/failed"
     end = user.run("--input", pages, "--output", out, "--set", "run.max_record_bytes=10")
@@ -159,9 +165,9 @@ def of_class(hadoop: MiniHadoop, name: str) -> list[int]:
     return found
 
 
-def one_split_a_page(user: User, pages: str, out: str) -> subprocess.Popen[str]:
+def one_split_a_page(user: User, pages: str, out: str, *settings: str) -> subprocess.Popen[str]:
     """A run that is in the middle of its splits."""
-    process = user.start("--input", pages, "--output", out, "--set", "run.split_bytes=1")
+    process = user.start("--input", pages, "--output", out, "--set", "run.split_bytes=1", settings=settings)
     until(lambda: process.poll() is not None or parts(out) > 5, "some splits are done")
     return process
 
@@ -200,6 +206,37 @@ def test_a_killed_driver_is_resumed_by_the_same_command(user: User, pages: str, 
     assert 5 < done < PAGES
     again = user.run("--input", pages, "--output", out, "--set", "run.split_bytes=1")
     assert again.code == 0, again.stderr
+    assert paths(user, out) == EVERY_PAGE
+
+
+def test_with_two_attempts_the_second_driver_resumes(user: User, pages: str, first_submit: str) -> None:
+    out = f"{user.hadoop.default_fs}/out/two-attempts"
+    process = one_split_a_page(user, pages, out, "spark.yarn.maxAppAttempts=2")
+    before = {name: storage.stat(f"{out}/{name}").stamp for name in storage.names(out) if name.startswith("part-")}
+    (master,) = of_class(user.hadoop, "org.apache.spark.deploy.yarn.ApplicationMaster")
+    os.kill(master, signal.SIGKILL)
+    end = ended(process)
+    assert end.code == 0, end.stderr
+    assert paths(user, out) == EVERY_PAGE
+    assert {name: storage.stat(f"{out}/{name}").stamp for name in before} == before
+
+
+def test_a_final_state_is_not_run_again_by_a_second_attempt(user: User, pages: str, first_submit: str) -> None:
+    out = f"{user.hadoop.default_fs}/out/final"
+    settings = ["spark.yarn.maxAppAttempts=2"]
+    end = user.run("--input", pages, "--output", out, "--set", "run.max_record_bytes=10", settings=settings)
+    assert end.code == 3, end.stderr
+
+
+def test_a_namenode_that_restarts_costs_no_row(user: User, pages: str, first_submit: str) -> None:
+    out = f"{user.hadoop.default_fs}/out/restart-namenode"
+    process = one_split_a_page(user, pages, out)
+    user.hadoop.restart("nn")
+    end = ended(process)
+    assert end.code in (0, 4), end.stderr
+    if end.code == 4:
+        end = user.run("--input", pages, "--output", out, "--set", "run.split_bytes=1")
+    assert end.code == 0, end.stderr
     assert paths(user, out) == EVERY_PAGE
 
 

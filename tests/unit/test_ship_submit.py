@@ -65,6 +65,11 @@ def test_what_the_user_says_wins_over_ours_and_ours_over_the_clusters(spark_home
     assert found["spark.executor.instances"] == "7"
 
 
+def test_what_users_ship_of_their_own_comes_along() -> None:
+    found = settings(request(spark_submit_pyFiles="hdfs:///mine.zip"))
+    assert found["spark.submit.pyFiles"] == "code.zip,hdfs:///mine.zip"
+
+
 def test_room_for_python_follows_cores_and_the_limit_of_a_record() -> None:
     assert settings(request())["spark.executor.memoryOverhead"] == "2800m"  # 2 x (400 + 1000)
 
