@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +13,12 @@ import brotli
 import zstandard
 from isal import isal_zlib
 
-from lib.sources.window import Damaged
+from lib.sources.window import Damaged, GzipMember
 
 HEAD_BYTES = 1 << 20  # no head of a record or a message is longer
 FIRST_READ = 1 << 18
+DAMAGE_STEP = 4096
+MOST_CODINGS = 4  # one inside the other: each may be a bomb of its own
 MARK = b"WARC/1."
 _ISAL_ERROR: Any = isal_zlib.error
 _BROTLI_ERROR: Any = brotli.error
@@ -237,6 +240,9 @@ def parse_http(block: bytes, max_bytes: int) -> Message:
 
 
 def _undo(kind: str, codings: str, body: bytes, max_bytes: int, flags: list[str]) -> bytes | None:
+    if codings.count(",") >= MOST_CODINGS:
+        flags.append("many_codings")
+        return body
     result: bytes | None = body
     for coding in reversed([c.strip().lower() for c in codings.split(",")]):
         if coding not in _CODINGS or not result:
@@ -276,21 +282,38 @@ def _dechunk(body: bytes, max_bytes: int) -> tuple[bytes, bool]:
 def _inflate(window_bits: int) -> Callable[[bytes, int], tuple[bytes, bool]]:
     def decode(body: bytes, max_bytes: int) -> tuple[bytes, bool]:
         engine = isal_zlib.decompressobj(window_bits)
-        parts: list[bytes] = []
-        got, step = 0, 1 << 16
         try:
-            # In steps, so that what came before damage is kept.
-            for at in range(0, len(body), step):
-                part = engine.decompress(body[at : at + step], max_bytes + 1 - got)
-                parts.append(part)
-                got += len(part)
-                if engine.eof or got > max_bytes:
-                    break
+            decoded: bytes = engine.decompress(body, max_bytes + 1)
         except _ISAL_ERROR:
-            return b"".join(parts), False
-        return b"".join(parts), engine.eof
+            return b"", False
+        return decoded, engine.eof
 
     return decode
+
+
+def _gunzip(body: bytes, max_bytes: int) -> tuple[bytes, bool]:
+    decoded, whole = _inflate(31)(body, max_bytes)
+    if not decoded and not whole and body.startswith(GzipMember.MAGIC):
+        return _gunzip_damaged(body, max_bytes), False
+    return decoded, whole
+
+
+def _gunzip_damaged(body: bytes, max_bytes: int) -> bytes:
+    """All that comes before the damage, or before a checksum that is not the body's."""
+    engine = zlib.decompressobj(31)
+    decoded = bytearray()
+    for at in range(0, len(body), DAMAGE_STEP):
+        before, source = engine.copy(), body[at : at + DAMAGE_STEP]
+        try:
+            decoded += engine.decompress(source, max_bytes + 1 - len(decoded))
+        except zlib.error:
+            with suppress(zlib.error):  # byte by byte, as the error's call gives nothing
+                for i in range(len(source)):
+                    decoded += before.decompress(source[i : i + 1])
+            break
+        if len(decoded) > max_bytes:
+            break
+    return bytes(decoded)
 
 
 def _deflate(body: bytes, max_bytes: int) -> tuple[bytes, bool]:
@@ -312,27 +335,30 @@ def _unbrotli(body: bytes, max_bytes: int) -> tuple[bytes, bool]:
             parts.append(part)
             got += len(part)
     except _BROTLI_ERROR:
-        pass
+        return b"", False  # the format has no mark and no checksum: any bytes give some output before they fail
     return b"".join(parts), engine.is_finished()
 
 
 def _unzstd(body: bytes, max_bytes: int) -> tuple[bytes, bool]:
-    parts: list[bytes] = []
-    got = 0
-    try:
-        with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body, read_across_frames=True) as reader:
-            while got <= max_bytes and (part := reader.read(min(1 << 20, max_bytes + 1 - got))):
-                parts.append(part)
-                got += len(part)
-    except zstandard.ZstdError:
-        return b"".join(parts), False
-    return b"".join(parts), True
+    decoded, at = bytearray(), 0
+    engine = None
+    # In small steps, each of which gives 16 MB at most: this engine takes no limit.
+    while at < len(body) and len(decoded) <= max_bytes:
+        engine = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj() if engine is None else engine
+        source = body[at : at + 512]
+        try:
+            decoded += engine.decompress(source)
+        except zstandard.ZstdError:
+            return bytes(decoded), False
+        at += len(source) - len(engine.unused_data)
+        engine = None if engine.eof else engine
+    return bytes(decoded), engine is None
 
 
 _CODINGS: dict[str, Callable[[bytes, int], tuple[bytes, bool]]] = {
     "chunked": _dechunk,
-    "gzip": _inflate(31),
-    "x-gzip": _inflate(31),
+    "gzip": _gunzip,
+    "x-gzip": _gunzip,
     "deflate": _deflate,
     "br": _unbrotli,
     "zstd": _unzstd,
