@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -36,7 +38,7 @@ from lib.spark.task import ANSWER, ProbeTask, SplitTask
 from lib.split import Split
 
 DONE, TOO_MANY_FAILED, INCOMPLETE, BUG = 0, 3, 4, 1
-ROUNDS = 3  # of Spark jobs: one that Spark gives up leaves splits behind that another would do
+FAILED_TASK = re.compile(r"Task (\d+) in stage \S+ failed \d+ times")
 
 
 def _plain(value: Any) -> Any:
@@ -154,11 +156,12 @@ class Run:
         self.lease.state["application"] = spark.sparkContext.applicationId
         with self._stoppable(), Progress(self.ledger, self.lease, splits, todo, self.request.quiet):
             self._probe(spark, todo[0])
-            for _ in range(ROUNDS):
-                left = [split for split in todo if split.id not in self.answers and split.id not in self.failures]
-                if not left or self.stopping:
-                    break
+            while (left := self._left(todo)) and not self.stopping:
                 self._round(spark, left)
+
+    def _left(self, todo: Sequence[Split]) -> list[Split]:
+        """What is neither done by this run nor given up."""
+        return [split for split in todo if split.id not in self.answers and split.id not in self.failures]
 
     def _probe(self, spark: SparkSession, split: Split) -> None:
         work = Work(self.job, self.config, self.sources[split.kind], split, self.request.run)
@@ -176,12 +179,9 @@ class Run:
         )  # fmt: skip
         try:
             rows = spark.range(len(splits), numPartitions=len(splits)).mapInArrow(task, ANSWER).collect()
-        except PySparkException as error:
-            self._say(f"Spark gave the job up: {str(error).splitlines()[0]}")
+        except (PySparkException, Py4JError) as error:
+            self._gave_up(splits, str(error))
             rows = []
-            if not self.request.retry_failed:
-                there = self.ledger.done() & {split.id for split in splits}
-                self.answers |= self.ledger.receipts(there)
         for answer in (json.loads(row.answer) for row in rows):
             if "receipt" in answer:
                 receipt = Receipt.load(json.dumps(answer["receipt"]).encode())
@@ -189,6 +189,18 @@ class Run:
             elif "error" in answer:
                 self.failures[answer["split"]] = answer
                 self._say(f"split {answer['split']} failed ({answer['kind']}): {answer['error']}")
+
+    def _gave_up(self, splits: Sequence[Split], message: str) -> None:
+        """Where one task brought the Spark job down: give its split up, keep what is done, so that the others go on."""
+        reason = next((line for line in message.splitlines() if "Exception" in line or "failed" in line), message)
+        if culprit := FAILED_TASK.search(message):
+            split = splits[int(culprit[1])].id
+            self.failures[split] = {"error": f"its Spark task failed again and again: {reason[:500]}"}
+        else:
+            self.stopping = f"Spark gave up: {reason[:500]}"
+        self._say(f"Spark gave the job up: {reason[:500]}")
+        if not self.request.retry_failed:  # what was done before is no sign there
+            self.answers |= self.ledger.receipts(self.ledger.done() & {split.id for split in splits})
 
     def _conclude(self, splits: Sequence[Split]) -> dict[str, Any]:
         """Prove what is there, report it, and mark a whole run as such."""

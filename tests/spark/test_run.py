@@ -139,6 +139,16 @@ def test_a_file_that_vanishes_ends_with_4_and_the_rest_is_done(tmp_path, lines):
     assert not (tmp_path / "out/_SUCCESS").exists()
 
 
+def test_a_split_that_kills_its_worker_again_and_again_is_named_and_the_others_are_done(tmp_path):
+    deadly = [b"kernel worker" if i == 7 else b"x" * 50 for i in range(160)]
+    end = execute(request([write(tmp_path / "l.txt", deadly)], tmp_path / "out"))
+    report = json.loads((tmp_path / "out/_report.json").read_text())
+    (open_split,) = report["unfinished"]
+    assert end.exit_code == 4 and open_split["split"] == "0001-000000"
+    assert "its Spark task failed again and again" in open_split["error"]
+    assert report["splits"]["done"] == report["splits"]["planned"] - 1
+
+
 def test_a_kernel_that_cannot_be_set_up_stops_before_the_first_split(tmp_path, lines, monkeypatch):
     import harm.lines as module
 
