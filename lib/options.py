@@ -33,6 +33,7 @@ class RunOptions:
     record_memory_mb: Annotated[int, Meta(ge=64)] = 2048
     max_failed_ratio: Annotated[float, Meta(ge=0, le=1)] = 0.05
     unreadable: Literal["fail", "record"] = "fail"
+    paths_prefix: str = ""  # where the relative lines of a *.paths or *.paths.gz input start; "" = in its folder
     columns: tuple[str, ...] = ()  # which output columns to write, beside where from and what became of it; () = all
     parquet: ParquetOptions = field(default_factory=ParquetOptions)
 

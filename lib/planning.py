@@ -7,6 +7,7 @@ from itertools import islice
 
 from lib.errors import UsageError
 from lib.ledger import Ledger
+from lib.options import RunOptions
 from lib.sources import Source
 from lib.sources.inputs import expand_inputs
 from lib.split import Piece, Split
@@ -28,24 +29,29 @@ def choose(uri: str, sources: Mapping[str, Source], kind: str | None) -> str:
 
 
 def extend(
-    ledger: Ledger, sources: Mapping[str, Source], inputs: Sequence[str], kind: str | None, split_bytes: int, cores: int
+    ledger: Ledger, sources: Mapping[str, Source], inputs: Sequence[str], kind: str | None, run: RunOptions, cores: int
 ) -> list[Split]:
     """All splits of the run, with a new plan for the files that no earlier one holds.
 
     Raises UsageError where a planned file has changed since.
     """
-    files = {file.uri: file for file in expand_inputs(inputs)}
+    files = {file.uri: file for file in expand_inputs(inputs, run.paths_prefix)}
     while new := _unplanned(files, ledger.splits()):
-        size = _split_bytes(sum(file.size for file in new), split_bytes, cores)
+        size = _split_bytes(sum(file.size for file in new), run.split_bytes, cores)
         ledger.add_plan(inputs, _cut(new, sources, kind, size), None)
     return ledger.splits()
 
 
 def extend_by_one(
-    ledger: Ledger, sources: Mapping[str, Source], inputs: Sequence[str], kind: str | None, records: int
+    ledger: Ledger,
+    sources: Mapping[str, Source],
+    inputs: Sequence[str],
+    kind: str | None,
+    run: RunOptions,
+    records: int,
 ) -> bool:
     """Plan one more split, of the next file or files and of so many records; whether there was one to plan."""
-    files = {file.uri: file for file in expand_inputs(inputs)}
+    files = {file.uri: file for file in expand_inputs(inputs, run.paths_prefix)}
     groups = _cut(_unplanned(files, ledger.splits()), sources, kind, WHOLE_FILE_BYTES)
     return ledger.add_plan(inputs, group, records) if (group := list(islice(groups, 1))) else False
 

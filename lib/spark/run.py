@@ -125,11 +125,11 @@ class Run:
         request = self.request
         if request.limit is None:
             cores = session.cores(request.master)
-            return planning.extend(
-                self.ledger, self.sources, request.inputs, request.source, request.run.split_bytes, cores
-            )
+            return planning.extend(self.ledger, self.sources, request.inputs, request.source, request.run, cores)
         if not self.ledger.plans():
-            planning.extend_by_one(self.ledger, self.sources, request.inputs, request.source, request.limit)
+            planning.extend_by_one(
+                self.ledger, self.sources, request.inputs, request.source, request.run, request.limit
+            )
         return self.ledger.splits()
 
     def _wants_more(self) -> bool:
@@ -138,7 +138,9 @@ class Run:
         if request.limit is None or self.stopping or self._todo(splits := self.ledger.splits()):
             return False
         left = request.limit - sum(r.rows for r in self.ledger.receipts(s.id for s in splits).values())
-        return left > 0 and planning.extend_by_one(self.ledger, self.sources, request.inputs, request.source, left)
+        return left > 0 and planning.extend_by_one(
+            self.ledger, self.sources, request.inputs, request.source, request.run, left
+        )
 
     def _todo(self, splits: Sequence[Split]) -> list[Split]:
         done = self.ledger.done()
