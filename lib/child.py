@@ -218,7 +218,7 @@ class Child:
     def _pass_over(self, position: int) -> int | None:
         self.page.write(READ, position, position)
         found, behind = self.work.source.pass_over(self.work.split, self.limits, position)
-        record, verdict = conform(found, self.work.job.record_schema), self.lessons.verdicts[position]
+        record, verdict = conform(found, self.work.job.record_schema), self.lessons.verdicts.pop(position)
         self.tally.follow(record)
         self._emit(self.rows.handle(mark(record, verdict.code, verdict.detail)))
         self.behind = behind

@@ -56,7 +56,9 @@ class TableSource:
         for uri in uris:
             found = storage.stat(uri)
             with self._open(uri) as table:
-                chunks = table.chunks
+                chunks = table.chunks or [
+                    (0, 0)
+                ]  # a file without rows is planned too, or it would count as new for ever
             total, at = sum(rows for rows, _ in chunks), 0
             for rows, size in chunks:
                 if group and held + size > split_bytes:
@@ -83,9 +85,9 @@ class TableSource:
             last = piece.end if stop is None else min(piece.end, stop - base)
             if first >= last:
                 continue
+            announce(base + first)
             if storage.stat(piece.uri).stamp != piece.stamp:
                 raise InputChanged(f"{piece.uri}: changed since it was planned")
-            announce(base + first)
             for rows, at, error in self._rows(piece.uri, first, last, limits.batch_rows):
                 for part in _bounded(rows, limits.batch_bytes) if rows is not None else [None]:
                     length = len(part) if part is not None else 1

@@ -191,3 +191,13 @@ def make_broken_kernel(config: HarmConfig) -> Kernel:
     import a_module_that_is_not_there  # noqa: F401
 
     return make_kernel(config)
+
+
+def measure_table_rows(config: HarmConfig) -> Kernel:
+    """The same answer for rows of tables whose column is called line."""
+
+    def kernel(records: pa.RecordBatch) -> pa.RecordBatch:
+        lines = [row["line"].encode() for row in records["row"].to_pylist()]
+        return pa.record_batch([pa.array(lines, pa.binary()), pa.array(map(len, lines), pa.int64())], ["line", "size"])
+
+    return kernel

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harm.lines import CODES, JOB, HarmConfig, LinesSource
+from harm.lines import CODES, JOB, HarmConfig, LinesSource, measure_table_rows
 from lib.child import Work
 from lib.guard import SplitFailed, do_split
 from lib.options import ParquetOptions, RunOptions
 from lib.part import read_footer, read_receipt
 from lib.receipt import load_ranges
+from lib.records import ROW
+from lib.sources.table import TableSource
 from lib.split import Split
 
 RUN = RunOptions(
@@ -129,6 +132,24 @@ def test_an_input_that_is_gone_can_be_a_row(tmp_path):
     assert (row["status"], row["error_code"], row["source_offset"], row["source_length"]) == (
         "failed", "unreadable", 0, 2,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_a_table_that_is_gone_costs_only_its_own_rows(tmp_path, gone):
+    paths = [tmp_path / "0.csv", tmp_path / "1.csv"]
+    for path in paths:
+        path.write_text("line\na\nb\n")
+    source = TableSource()
+    (pieces,) = source.plan([f"file://{path}" for path in paths], 1 << 20)
+    job = replace(JOB, sources=("table",), record_schema=pa.schema([ROW]), make_kernel=measure_table_rows)
+    paths[gone].unlink()
+    found = rows(
+        Work(job, HarmConfig(), source, Split("0001-000000", "table", pieces), replace(RUN, unreadable="record")),
+        tmp_path,
+    )
+    assert [(row["source_path"][-5:], row["source_offset"], row["error_code"]) for row in found] == [
+        (f"{number}.csv", row, "unreadable" if number == gone else None) for number in (0, 1) for row in (0, 1)
+    ]
 
 
 def test_a_kernel_that_cannot_be_made_is_no_record_s_fault(tmp_path):

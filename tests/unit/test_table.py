@@ -116,3 +116,28 @@ def test_a_file_that_is_no_table_is_refused_in_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"page.parquet: not a parquet file"):
         list(TableSource().plan([to_uri(str(path))], 1))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "orc", "arrow"])
+def test_a_file_without_a_row_is_planned_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"none.{kind}"
+    if kind == "parquet":
+        pq.ParquetWriter(path, TABLE.schema).close()
+    elif kind == "orc":
+        orc.write_table(TABLE.slice(0, 0), path)
+    else:
+        pa.ipc.new_file(path, TABLE.schema).close()
+    (split,) = splits(TableSource(), to_uri(str(path)))
+
+    assert [(p.start, p.end, p.size) for p in split.pieces] == [(0, 0, 0)]
+    assert ids(TableSource(), split) == []
+
+
+def test_a_file_that_is_gone_is_announced_before_it_is_touched(tmp_path: Path) -> None:
+    (split,) = splits(TableSource(), write(tmp_path, "csv"))
+    (tmp_path / "rows.csv").unlink()
+    announced: list[int] = []
+
+    with pytest.raises(FileNotFoundError):
+        next(TableSource().read(split, LIMITS, announced.append))
+    assert announced == [0]
