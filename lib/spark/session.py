@@ -17,8 +17,8 @@ ATTEMPTS = 4  # of a task that fails: local masters allow one unless told so
 
 
 def get_session(name: str, request: Request) -> SparkSession:
-    """The session for a request: ours on local cores, else the one that spark-submit has prepared."""
-    if request.master.startswith("local"):
+    """The session for a request: our own, or on YARN the one that spark-submit has prepared."""
+    if request.master != "yarn":
         return local_session(name, request.master, request.spark_conf)
     session = SparkSession.builder.appName(name).getOrCreate()
     context = session.sparkContext
@@ -28,7 +28,7 @@ def get_session(name: str, request: Request) -> SparkSession:
 
 
 def local_session(name: str, master: str, conf: Mapping[str, str]) -> SparkSession:
-    """A session in this process and its own JVM, on local cores."""
+    """A session with a JVM of its own, on this machine's cores or a standalone master's; this Python on all workers."""
     # The executors' Python is this one, whatever the shell of the user says.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -37,6 +37,7 @@ def local_session(name: str, master: str, conf: Mapping[str, str]) -> SparkSessi
     builder = SparkSession.builder.appName(name).master(with_attempts(master))
     settings = read_conf(CONF / "local.conf")
     settings["spark.driver.extraJavaOptions"] += f" -Dlog4j2.configurationFile={(CONF / 'log4j2.properties').as_uri()}"
+    settings["spark.executorEnv.PYTHONPATH"] = os.environ["PYTHONPATH"]  # where executors are processes of their own
     for key, value in (settings | dict(conf)).items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harm.runs import RUN, request, rows, write
+from harm.runs import RUN, finish, request, rows, start, write
 from lib import planning
 from lib.errors import UsageError
 from lib.spark.run import Run, execute
@@ -166,3 +166,10 @@ def test_limit_reads_so_many_records_over_files(tmp_path):
     again = execute(request(uris, tmp_path / "out", limit=7))
     assert again == end
     assert execute(request(uris, tmp_path / "all", limit=100)).summary["records"] == 9
+
+
+def test_executors_of_their_own_processes(tmp_path, lines):
+    driver = start(request([lines], tmp_path / "out", master="local-cluster[2,1,1024]"), tmp_path)
+    code, summary = finish(driver)
+    assert (code, summary["records"]) == (0, 400)
+    assert [row["size"] for row in rows(tmp_path / "out")] == [i % 50 for i in range(400)]
