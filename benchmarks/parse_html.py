@@ -1,192 +1,304 @@
-"""How fast parse_html's kernel is beside other loops that make the same columns of the same pages.
+"""How fast parse_html is beside what one would write instead, on the same real pages.
 
-    python benchmarks/parse_html.py --pages FOLDER [--count 1000] [--rounds 3] [--only NAME]...
+    python -m benchmarks.parse_html crawl/*.warc.gz [--megabytes 24] [--rounds 3] [--corpus small|large] [--only NAME]
 
-CPU seconds of one process, loops interleaved batch by batch; every side writes the same named columns to Parquet.
+Pages: as the archives have them (every n-th by size), and large ones of 165 KB in the mean. Each side makes the same
+named columns of the same pages and writes them to Parquet (zstd). Sides of one kind take turns in random order:
+ - in Spark: whole runs on local[2] in one session, from WARC to Parquet; fast sides get the same archives many times.
+ - one process: the job's reader, kernel and writer without Spark and child processes.
+ - loops: pages in memory, batch by batch.
+CPU seconds of the process tree (JVM included), and wall time for the runs in Spark; medians of the rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import os
 import random
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark.sql.pandas.types import from_arrow_schema
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from lib.html.columns import OUTPUT_SCHEMA, RECORD_SCHEMA
+from benchmarks import html_baselines as baselines
+from benchmarks.isolation import MEAN_BYTES, write
+from benchmarks.measure import cpu_seconds
+from jobs.parse_html import JOB
+from lib.child import Child, Lessons, Page, Work
 from lib.html.kernel import make_kernel
 from lib.html.options import ParseHtml
+from lib.options import RunOptions
 from lib.records import OUTCOME, PROVENANCE
+from lib.request import Request
+from lib.rows import Rows
+from lib.sources.warc import WarcSource
+from lib.spark.run import execute
+from lib.spark.session import local_session
+from lib.split import Split
 
-BATCH = 64
-URL = "https://example.org/docs/index.html"
-# What every loop makes; the kernel makes the other columns too, which only counts against it.
-COMMON = ("title", "lang_declared", "description", "canonical_url", "meta", "headings", "text", "links", "images")
-Loop = Callable[[pa.RecordBatch], pa.Table]
+COMMON = baselines.COMMON
+FIELDS = {"main_text": "none", "detect_language": False}  # BeautifulSoup and selectolax detect none either
+FAST, QUALITY = {"main_text": "fast", "detect_language": False}, {"main_text": "quality", "detect_language": False}
+FILES = 4  # archives of a corpus
+RUN = RunOptions(split_bytes=8 << 20)
+MEMORY_BATCH = 64
+
+Pages = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The same pages in memory and in archives."""
+
+    pages: Pages
+    archives: list[Path]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One way of doing the work; `copies` is how often it gets the archives, `work` returns wall seconds."""
+
+    name: str
+    kind: str  # spark, process, loop
+    copies: int
+    work: Callable[[Corpus, int, Path], float]
+
+
+def in_spark(config: dict[str, Any], columns: tuple[str, ...]) -> Callable[[Corpus, int, Path], float]:
+    """A run of the job through the door, as a user starts it."""
+
+    def work(corpus: Corpus, copies: int, folder: Path) -> float:
+        uris = tuple(f"file://{path}" for path in linked(corpus.archives, copies, folder))
+        run = RunOptions(split_bytes=RUN.split_bytes, columns=columns)
+        output = f"file://{folder / 'out'}"
+        request = Request("jobs.parse_html", config, {"warc": {}}, run, uris, output, master="local[2]", quiet=True)
+        began = time.monotonic()
+        end = execute(request)
+        took = time.monotonic() - began
+        assert end.exit_code == 0, end
+        assert end.summary["records"] == len(corpus.pages) * copies, end
+        return took
+
+    return work
+
+
+def beautifulsoup_in_spark(corpus: Corpus, copies: int, folder: Path) -> float:
+    """A UDF over the same archives, written by Spark."""
+    spark = local_session("parse_html", "local[2]", {})
+    paths = [(str(path),) for path in linked(corpus.archives, copies, folder)]
+    # One archive a task, as the job has splits; an RDD, because a small local table becomes one partition.
+    frame = spark.createDataFrame(spark.sparkContext.parallelize(paths, len(paths)), "path string")
+    rows = frame.mapInArrow(baselines.rows_of_archives, from_arrow_schema(baselines.schema(COMMON)))
+    began = time.monotonic()
+    level = {"compression": "zstd", "parquet.compression.codec.zstd.level": "1"}
+    rows.write.options(**level).parquet(f"file://{folder / 'out'}")
+    took = time.monotonic() - began
+    assert pq.read_table(folder / "out", columns=["url"]).num_rows == len(corpus.pages) * copies
+    return took
+
+
+def one_process(config: dict[str, Any], columns: tuple[str, ...]) -> Callable[[Corpus, int, Path], float]:
+    """The same reader, kernel and writer, split by split; forked, so that it starts afresh."""
+
+    def work(corpus: Corpus, copies: int, folder: Path) -> float:
+        uris = [f"file://{path}" for path in linked(corpus.archives, copies, folder)]
+        began = time.monotonic()
+        if (pid := os.fork()) == 0:
+            options, run = ParseHtml(**config), RunOptions(columns=columns)
+            rows = Rows(JOB, make_kernel(options), columns)
+            for number, pieces in enumerate(WarcSource().plan(uris, RUN.split_bytes)):
+                place = folder / str(number)
+                place.mkdir()
+                job = Work(JOB, options, WarcSource(), Split(str(number), "warc", pieces), run)
+                Child(job, Lessons(), place, Page.create(place / "page"), rows).run()
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        return time.monotonic() - began
+
+    return work
+
+
+def kernel_loop(config: dict[str, Any], columns: tuple[str, ...] = COMMON) -> Callable[[Corpus, int, Path], float]:
+    """The job's kernel over pages in memory."""
+    kernel = make_kernel(ParseHtml(**config))
+
+    def make(pages: Pages) -> pa.Table:
+        return pa.Table.from_batches([kernel(as_records(pages))]).select(columns)
+
+    return lambda corpus, copies, folder: loop(make, corpus.pages, copies)
+
+
+def row_loop(read: baselines.Read, columns: tuple[str, ...] = COMMON) -> Callable[[Corpus, int, Path], float]:
+    """The loop one writes: a dict a page, from_pylist."""
+    schema = baselines.schema(columns)
+
+    def make(pages: Pages) -> pa.Table:
+        return pa.Table.from_pylist([read(body, url) for url, body in pages], schema=schema)
+
+    return lambda corpus, copies, folder: loop(make, corpus.pages, copies)
+
+
+def loop(make: Callable[[Pages], pa.Table], pages: Pages, copies: int) -> float:
+    """Make a table of each batch and write it."""
+    began = time.monotonic()
+    for start in list(range(0, len(pages), MEMORY_BATCH)) * copies:
+        table = make(pages[start : start + MEMORY_BATCH])
+        pq.write_table(table, io.BytesIO(), compression="zstd", compression_level=1)
+    return time.monotonic() - began
+
+
+SIDES = (
+    Side("job in Spark, fields", "spark", 10, in_spark(FIELDS, COMMON)),
+    Side("job in Spark, fast", "spark", 8, in_spark(FAST, (*COMMON, "main_text"))),
+    Side("job in Spark, quality", "spark", 2, in_spark(QUALITY, (*COMMON, "main_text"))),
+    Side("BeautifulSoup UDF in Spark", "spark", 1, beautifulsoup_in_spark),
+    Side("one process, fields", "process", 10, one_process(FIELDS, COMMON)),
+    Side("one process, fast", "process", 8, one_process(FAST, (*COMMON, "main_text"))),
+    Side("kernel, fields", "loop", 3, kernel_loop(FIELDS)),
+    Side("kernel, fields, all columns", "loop", 3, kernel_loop({"main_text": "none"}, tuple(JOB.output_schema.names))),
+    Side("kernel, fast", "loop", 2, kernel_loop(FAST, (*COMMON, "main_text"))),
+    Side("kernel, quality", "loop", 1, kernel_loop(QUALITY, (*COMMON, "main_text"))),
+    Side("selectolax", "loop", 3, row_loop(baselines.read_selectolax)),
+    Side("BeautifulSoup", "loop", 1, row_loop(baselines.read_beautifulsoup)),
+    Side("trafilatura alone", "loop", 1, row_loop(baselines.read_trafilatura, ("main_text",))),
+)
+# What is asked of them: how many times the first is as fast as the second, by CPU a page; and the target.
+RATIOS = (
+    ("job in Spark, fields", "BeautifulSoup UDF in Spark", 20),
+    ("job in Spark, fast", "BeautifulSoup UDF in Spark", 10),
+    ("job in Spark, quality", "BeautifulSoup UDF in Spark", None),
+    ("job in Spark, fields", "one process, fields", 0.85),
+    ("job in Spark, fast", "one process, fast", 0.85),
+    ("kernel, fields", "selectolax", 1.2),
+    ("kernel, fields", "BeautifulSoup", None),
+    ("kernel, quality", "trafilatura alone", None),
+)
 
 
 def main() -> None:
-    """Measure, print one line a loop."""
-    args = build_parser().parse_args()
-    loops = {name: make() for name, make in LOOPS.items() if not args.only or name in args.only}
-    batches = list(read_batches(args.pages, args.count))
-    pages = sum(batch.num_rows for batch in batches)
-    for loop in loops.values():
-        loop(batches[0])
-    rounds = [one_round(loops, batches) for _ in range(args.rounds)]
-    size = sum(len(content) for batch in batches for content in batch.column("content").to_pylist())
-    print(f"{pages} pages, mean {size / pages / 1000:.1f} KB, {args.rounds} rounds")
-    for name in loops:
-        rates = [pages / spent[name] for spent in rounds]
-        print(f"{name:24s} {statistics.median(rates):8.0f} pages/s  ({min(rates):.0f} to {max(rates):.0f})")
+    """Measure each corpus; print its table and ratios."""
+    options = build_parser().parse_args()
+    sides = [side for side in SIDES if not options.only or side.name in options.only]
+    if any(side.kind == "spark" for side in sides):
+        local_session("parse_html", "local[2]", {})
+    found = sorted((page for path in options.archives for page in read_pages(path)), key=lambda page: len(page[1]))
+    corpora = {"small": found, "large": largest(found)}
+    for name in options.corpus or corpora:
+        with tempfile.TemporaryDirectory() as folder:
+            corpus = make_corpus(corpora[name], options.megabytes * 1_000_000, Path(folder))
+            report(name, corpus, measure(sides, corpus, options.rounds))
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The options of this script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pages", type=Path, required=True, help="a folder of .html files")
-    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("archives", type=Path, nargs="+", help="WARC files, as benchmarks/corpus.py makes them")
+    parser.add_argument("--megabytes", type=float, default=24, help="HTML in a corpus (default 24)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", action="append", choices=LOOPS, help="leave the other loops out")
+    parser.add_argument("--corpus", action="append", choices=("small", "large"), help="leave the other out")
+    parser.add_argument("--only", action="append", choices=[side.name for side in SIDES], help="leave others out")
     return parser
 
 
-def one_round(loops: dict[str, Loop], batches: list[pa.RecordBatch]) -> dict[str, float]:
-    """CPU seconds by loop, all loops on one batch before the next."""
-    spent = dict.fromkeys(loops, 0.0)
-    for batch in batches:
-        for name, loop in loops.items():
-            before = time.process_time()
-            pq.write_table(loop(batch), io.BytesIO(), compression="zstd", compression_level=1)
-            spent[name] += time.process_time() - before
-    return spent
+def read_pages(archive: Path) -> Iterator[tuple[str, bytes]]:
+    """URL and body of each response."""
+    return ((url, body) for body, url in baselines.read_archive(archive) if body)
 
 
-def read_batches(folder: Path, count: int) -> Iterator[pa.RecordBatch]:
-    """Pages in a fixed random order, as a source hands them over."""
-    paths = sorted(path for path in folder.rglob("*.html") if path.is_file())
-    random.Random(1).shuffle(paths)
-    contents = [path.read_bytes() for path in paths[:count]]
-    schema = pa.schema([*PROVENANCE, OUTCOME.field("flags"), *RECORD_SCHEMA])
-    for start in range(0, len(contents), BATCH):
-        chunk = contents[start : start + BATCH]
-        columns: dict[str, Any] = {"content": chunk, "url": [URL] * len(chunk), "source_offset": range(len(chunk))}
-        arrays = [pa.array(columns.get(field.name, [None] * len(chunk)), field.type) for field in schema]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+def largest(pages: Pages) -> Pages:
+    """Of pages sorted by size, the largest that leave the mean at MEAN_BYTES."""
+    held = 0
+    for count, (_, body) in enumerate(reversed(pages), 1):
+        held += len(body)
+        if held / count <= MEAN_BYTES:
+            return pages[-count:]
+    return pages
 
 
-def kernel_loop(options: ParseHtml, columns: tuple[str, ...] | None = None) -> Loop:
-    """The job's kernel, all columns or some."""
-    kernel = make_kernel(options)
-
-    def loop(batch: pa.RecordBatch) -> pa.Table:
-        rows = pa.Table.from_batches([kernel(batch)])
-        return rows.select(columns) if columns else rows
-
-    return loop
-
-
-def row_loop(read: Callable[[str], dict[str, Any]], columns: tuple[str, ...] = COMMON) -> Loop:
-    """The loop one writes: a dict a page, from_pylist."""
-    schema = pa.schema([OUTPUT_SCHEMA.field(name) for name in columns])
-
-    def loop(batch: pa.RecordBatch) -> pa.Table:
-        pages = (content.decode("utf-8", "replace") for content in batch.column("content").to_pylist())
-        return pa.Table.from_pylist([read(page) for page in pages], schema=schema)
-
-    return loop
+def make_corpus(pages: Pages, total_bytes: float, folder: Path) -> Corpus:
+    """Every n-th page by size, so that some `total_bytes` look like the whole; in random order."""
+    step = max(1, round(sum(len(body) for _, body in pages) / total_bytes))
+    chosen = pages[step // 2 :: step]
+    random.Random(1).shuffle(chosen)
+    archives = [folder / f"{number}.warc.gz" for number in range(FILES)]
+    for number, path in enumerate(archives):
+        write(path, iter(chosen[number::FILES]))
+    return Corpus(chosen, archives)
 
 
-def read_selectolax(page: str) -> dict[str, Any]:
-    """The common columns by selectolax's fast parser."""
-    from selectolax.lexbor import LexborHTMLParser
+def linked(archives: Sequence[Path], copies: int, folder: Path) -> list[Path]:
+    """The archives `copies` times, under names of their own."""
+    names = [(archive, folder / f"{copy}-{archive.name}") for copy in range(copies) for archive in archives]
+    for archive, name in names:
+        name.symlink_to(archive)
+    return [name for _, name in names]
 
-    tree = LexborHTMLParser(page)
-    metas = [(node.attributes.get("name") or node.attributes.get("property"), node) for node in tree.css("meta")]
-    meta = [{"name": name, "content": node.attributes.get("content")} for name, node in metas if name]
-    canonical = tree.css_first("link[rel=canonical]")
-    title, html = tree.css_first("title"), tree.css_first("html")
-    row = {
-        "title": " ".join(title.text().split()) if title else None,
-        "lang_declared": html.attributes.get("lang") if html else None,
-        "description": next((each["content"] for each in meta if each["name"] == "description"), None),
-        "canonical_url": urljoin(URL, canonical.attributes.get("href") or "") if canonical else None,
-        "meta": meta,
-        "headings": [
-            {"level": int(h.tag[1]), "text": " ".join(h.text().split())} for h in tree.css("h1,h2,h3,h4,h5,h6")
-        ],
-        "images": [
-            {"url": urljoin(URL, src), "alt": image.attributes.get("alt")}
-            for image in tree.css("img")
-            if (src := image.attributes.get("src"))
-        ],
-        "links": [
-            link(href, node.text(), node.attributes.get("rel"))
-            for node in tree.css("a")
-            if (href := node.attributes.get("href")) is not None
-        ],
+
+def as_records(pages: Pages) -> pa.RecordBatch:
+    """Pages as a source hands them over."""
+    schema = pa.schema([*PROVENANCE, OUTCOME.field("flags"), *JOB.record_schema])
+    columns: dict[str, Any] = {
+        "content": [body for _, body in pages],
+        "url": [url for url, _ in pages],
+        "source_path": ["file:///crawl/a.warc.gz"] * len(pages),
+        "source_offset": range(len(pages)),
+        "http_content_type": ["text/html"] * len(pages),
     }
-    tree.strip_tags(["script", "style", "template"])
-    return row | {"text": tree.body.text(separator="\n") if tree.body else ""}
+    arrays = [pa.array(columns.get(field.name, [None] * len(pages)), field.type) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def read_beautifulsoup(page: str) -> dict[str, Any]:
-    """The common columns by beautifulsoup4 on lxml."""
-    from lib.html import soup
-    from lib.html.metadata import read_metadata
-
-    found = soup.read(page, 20_000)
-    metadata = read_metadata(found)
-    return {
-        "title": found.title,
-        "lang_declared": found.lang,
-        "description": metadata.description,
-        "canonical_url": urljoin(URL, metadata.canonical) if metadata.canonical else None,
-        "meta": [{"name": name, "content": content} for name, content in found.metas],
-        "headings": [{"level": level, "text": text} for level, text in found.headings],
-        "images": [{"url": urljoin(URL, src), "alt": alt} for src, alt in found.images],
-        "links": [link(*each) for each in found.links],
-        "text": found.text,
-    }
-
-
-def read_trafilatura(page: str) -> dict[str, Any]:
-    """trafilatura alone: nothing but the main text."""
-    import trafilatura
-
-    return {"main_text": trafilatura.extract(page, fast=True, include_comments=False)}
+def measure(sides: Sequence[Side], corpus: Corpus, rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """(CPU, wall) milliseconds a page of each side and round; a short one before them warms up."""
+    chance = random.Random(1)
+    found: dict[str, list[tuple[float, float]]] = {side.name: [] for side in sides}
+    warm_up = Corpus(corpus.pages[::FILES], corpus.archives[:1])
+    for side in sides:
+        with tempfile.TemporaryDirectory() as folder:
+            side.work(warm_up, 1, Path(folder))
+    for number in range(rounds):
+        for side in chance.sample(sides, len(sides)):
+            with tempfile.TemporaryDirectory() as folder:
+                before = cpu_seconds()
+                wall = side.work(corpus, side.copies, Path(folder))
+                time.sleep(0.3)  # for exits to be counted
+                pages = len(corpus.pages) * side.copies
+                found[side.name].append((1000 * (cpu_seconds() - before) / pages, 1000 * wall / pages))
+            print(f"round {number}: {side.name}: {found[side.name][-1][0]:.3f} ms", file=sys.stderr, flush=True)
+    return found
 
 
-def link(href: str, text: str, rel: str | None) -> dict[str, Any]:
-    """One link as one writes it with urljoin."""
-    try:
-        url = urljoin(URL, href)
-        external = urlsplit(url).netloc not in ("", "example.org")
-    except ValueError:
-        url, external = None, False
-    return {"url": url, "url_raw": href, "text": " ".join(text.split()), "rel": rel, "is_external": external}
+def report(name: str, corpus: Corpus, found: dict[str, list[tuple[float, float]]]) -> None:
+    """Print a Markdown table of the sides, and one of the ratios."""
+    size = sum(len(body) for _, body in corpus.pages) / len(corpus.pages)
+    print(f"\n{name}: {len(corpus.pages)} pages, mean {size / 1000:.1f} KB, {len(next(iter(found.values())))} rounds\n")
+    print("| side | CPU ms a page (of rounds) | pages/s and core | pages/s, wall |\n| --- | --: | --: | --: |")
+    for side, rounds in found.items():
+        cpu, wall = ([each[i] for each in rounds] for i in (0, 1))
+        middle = statistics.median(cpu)
+        spread = f"{middle:.3f} ({min(cpu):.3f} to {max(cpu):.3f})"
+        print(f"| {side} | {spread} | {1000 / middle:,.0f} | {1000 / statistics.median(wall):,.0f} |")
+    print("\n| ratio | by CPU | by round | wall | target |\n| --- | --: | --: | --: | --: |")
+    for fast, slow, target in RATIOS:
+        if fast in found and slow in found:
+            pairs = list(zip(found[slow], found[fast], strict=True))
+            by_round = [one[0] / other[0] for one, other in pairs]
+            # Two cores against one: a side that uses both well is twice as fast.
+            wall = statistics.median(one[1] / other[1] for one, other in pairs) / (2 if "process" in slow else 1)
+            spread = f"{min(by_round):.2f} to {max(by_round):.2f}"
+            ratio = f"{statistics.median(by_round):.2f}"
+            print(f"| {fast} : {slow} | {ratio} | {spread} | {wall:.2f} | {target or ''} |")
+    sys.stdout.flush()
 
-
-LOOPS: dict[str, Callable[[], Loop]] = {
-    "fields, common columns": lambda: kernel_loop(ParseHtml(main_text="none", detect_language=False), COMMON),
-    "fields, all columns": lambda: kernel_loop(ParseHtml(main_text="none")),
-    "main_text=fast": lambda: kernel_loop(ParseHtml(main_text="fast")),
-    "main_text=quality": lambda: kernel_loop(ParseHtml(main_text="quality")),
-    "main_text=union": lambda: kernel_loop(ParseHtml(main_text="union")),
-    "selectolax": lambda: row_loop(read_selectolax),
-    "beautifulsoup": lambda: row_loop(read_beautifulsoup),
-    "trafilatura alone": lambda: row_loop(read_trafilatura, ("main_text",)),
-}
 
 if __name__ == "__main__":
     main()
