@@ -55,15 +55,15 @@ class Ledger:
         Raises UsageError where it holds another run, or something that is no run of ours.
         """
         known = self.identity()
-        if known is not None and overwrite:
-            self._clear()
-            known = None
         if known is None:
             strangers = [name for name in storage.names(self.output) if name not in ("_tmp", "_state")]
             if strangers:
                 raise UsageError(
                     f"{self.output}: not empty and no run of ours (holds {strangers[0]}); name another folder"
                 )
+        elif overwrite:
+            self._clear()
+        if known is None or overwrite:
             storage.create(self._state("job.json"), _json(identity))
             known = self.identity() or identity
         if known != json.loads(_json(identity)):
@@ -83,6 +83,7 @@ class Ledger:
     ) -> bool:
         """Add splits, each a kind and its pieces; whether it was this caller's plan that counts."""
         number = len(self.plans()) + 1
+        self.unmark_done()
         splits = tuple(Split(f"{number:04d}-{i:06d}", kind, pieces, limit) for i, (kind, pieces) in enumerate(groups))
         return storage.create(self._plan(number), msgspec.json.encode(Plan(tuple(inputs), splits)))
 
@@ -139,14 +140,21 @@ class Ledger:
 
     def sweep(self) -> None:
         """Remove what dead runs were writing."""
+        before = run_name(time.time() - STALE_SECONDS)
         for run in storage.names(f"{self.output}/_tmp"):
-            if not alive(self.load(f"_tmp/{run}/lease.json")):
+            lease = self.load(f"_tmp/{run}/lease.json")
+            if not alive(lease) and (lease or run < before):  # one that has just begun is about to write its lease
                 storage.remove(f"{self.output}/_tmp/{run}")
 
     def _clear(self) -> None:
+        """Remove the run, whose it was last of all: killed on the way, the same command must know the folder again."""
         for name in storage.names(self.output):
-            if name.startswith(("part-", "_")):
+            if name.startswith(("part-", "_")) and name != "_state":
                 storage.remove(f"{self.output}/{name}")
+        for name in storage.names(f"{self.output}/_state"):
+            if name != "job.json":
+                storage.remove(self._state(name))
+        storage.remove(self._state("job.json"))
 
     def _state(self, name: str) -> str:
         return f"{self.output}/_state/{name}"
@@ -164,7 +172,7 @@ class Lease:
 
     ledger: Ledger
     application: str = ""
-    run: str = field(default_factory=lambda: f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:8]}")
+    run: str = field(default_factory=lambda: f"{run_name(time.time())}-{uuid.uuid4().hex[:8]}")
 
     def __post_init__(self) -> None:
         self.state: dict[str, Any] = {
@@ -208,6 +216,11 @@ class Lease:
         self.state["heartbeat"] = time.time()
         self.ledger.write_run_state(self.state)
         self.ledger.write(f"_tmp/{self.run}/lease.json", _json(self.state))
+
+
+def run_name(began: float) -> str:
+    """How the name of a run begins that began at this moment: names sort by age."""
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime(began))
 
 
 def alive(lease: dict[str, Any] | None) -> bool:
