@@ -15,6 +15,7 @@ from lib import storage
 from lib.ledger import Ledger
 from lib.part import read_footer
 from lib.receipt import RECEIPT_KEY, Ranges, Receipt, Tally, Untiled, load_ranges
+from lib.rows import blame
 from lib.split import Split
 
 SCAN_ROWS = 1024
@@ -51,13 +52,22 @@ def scan_part(uri: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
 
 def verify_part(ledger: Ledger, split: Split) -> str | None:
     """What the rows of a split's file say against its receipt; None where they agree in every range and count."""
+    try:
+        return _difference(ledger, split)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        if getattr(error, "errno", None):  # storage failed; pyarrow's own errors of format have no number
+            raise
+        return f"{split.id}: damaged, remove {ledger.part(split.id)} to have it done again: {blame(error)[1]}"
+
+
+def _difference(ledger: Ledger, split: Split) -> str | None:
     with storage.open_input(ledger.part(split.id)) as file:
         footer = read_footer(file)
     told, found = Receipt.load(footer[RECEIPT_KEY]), Tally(split)
     order = {piece.uri: i for i, piece in enumerate(split.pieces)}
     everything = [*_row_ranges(ledger.part(split.id)), *_unselected_ranges(load_ranges(footer))]
     try:
-        for uri, at, length, member, status, code in sorted(everything, key=lambda r: (order[r[0]], r[1])):
+        for uri, at, length, member, status, code in sorted(everything, key=lambda r: (order[r[0]], *r[1:3])):
             found.follow_one(uri, member, at, length)
             if status is not None:
                 found.count_one(uri, at, length, status, code)

@@ -57,7 +57,9 @@ def blame(error: BaseException) -> tuple[str, str]:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     code = "memory" if isinstance(error, MemoryError) else "exception"
-    return code, f"{type(error).__name__}: {error}{where}"
+    said = " ".join(str(error).split())
+    # Half a surrogate pair, as names that are no UTF-8 have, could not be written.
+    return code, f"{type(error).__name__}: {said}{where}".encode(errors="replace").decode()
 
 
 class Rows:

@@ -31,6 +31,10 @@ def _grow() -> None:
         held.append(np.ones(1 << 20))
 
 
+def _complain(text: str) -> None:
+    raise ValueError(text)
+
+
 HARMS: dict[bytes, Callable[[], object]] = {
     b"segv": lambda: ctypes.string_at(0),
     b"abort": os.abort,
@@ -44,12 +48,13 @@ HARMS: dict[bytes, Callable[[], object]] = {
     b"grow": _grow,
     b"raise": lambda: {}["not there"],
     b"worker": lambda: psutil.Process().parent().parent().kill(),  # the supervisor, above the forkserver
+    b"name": lambda: _complain("\udcff\nis a name"),
     b"killed": lambda: os.kill(os.getpid(), 9),
 }
 CODES = {
     b"segv": "crash", b"abort": "crash", b"exit0": "crash", b"exit1": "crash", b"sysexit": "exception",
     b"regex": "hang", b"lock": "hang", b"gil": "hang", b"bomb": "memory", b"grow": "memory",
-    b"raise": "exception", b"killed": "memory", b"few": "exception", b"many": "exception",
+    b"raise": "exception", b"name": "exception", b"killed": "memory", b"few": "exception", b"many": "exception",
 }  # fmt: skip
 
 
