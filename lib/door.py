@@ -14,6 +14,7 @@ from lib import config, uris
 from lib.errors import UsageError, nearest
 from lib.job import Job, Task
 from lib.request import Request
+from lib.secrecy import redacted
 
 MASTER = re.compile(r"local(\[(\*|[1-9][0-9]*)(,[0-9]+)?\])?|local-cluster\[.+\]|yarn|spark://.+")
 
@@ -44,7 +45,7 @@ def build_request(job: Job[Any] | Task[Any], options: argparse.Namespace, sample
         deploy_mode=options.deploy_mode,
         spark_conf=dict(_spark_setting(text) for text in options.spark_conf),
         quiet=options.quiet,
-        command=command,
+        command=redacted(command),
     )
 
 

@@ -25,6 +25,7 @@ import msgspec
 from lib import storage
 from lib.errors import UsageError
 from lib.request import End, Request
+from lib.secrecy import SECRET
 from ship import environment, sparks
 from ship.code import make_zip
 
@@ -41,7 +42,6 @@ MISLEADING = (
     *("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV"),
 )
 SHIPPED = ("spark.submit.pyFiles", "spark.yarn.dist.archives", "spark.yarn.dist.files")
-SECRET = re.compile(r"secret|passw|token|access\.?key|api\.?key|authorization|cookie|credential", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -189,14 +189,7 @@ def submit(request: Request) -> End:
 
 def for_driver(request: Request) -> Request:
     """What the driver needs of a request: Spark's settings reach it another way, secrets not at all."""
-    return replace(request, spark_conf={}, command=redacted(request.command))
-
-
-def redacted(command: str) -> str:
-    """A command line without the values of its secret settings."""
-    return re.sub(
-        r"([\w.-]+)=('[^']*'|\S+)", lambda found: f"{found[1]}=***" if SECRET.search(found[1]) else found[0], command
-    )
+    return replace(request, spark_conf={})
 
 
 def _on_the_cluster(uri: str, root: str) -> str:

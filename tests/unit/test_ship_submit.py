@@ -10,6 +10,7 @@ import pytest
 from lib.errors import UsageError
 from lib.options import RunOptions
 from lib.request import Request
+from lib.secrecy import redacted
 from ship import sparks, submit
 
 CONF = {"spark.executor.cores": "2"}
@@ -101,7 +102,7 @@ def test_a_dry_run_shows_steps_and_no_secret() -> None:
 def test_a_report_does_not_repeat_secrets_of_the_command_line() -> None:
     typed = "run.sh parse_html --spark-conf spark.hadoop.fs.s3a.secret.key=hunter2 --set run.batch_rows=3"
     wanted = "run.sh parse_html --spark-conf spark.hadoop.fs.s3a.secret.key=*** --set run.batch_rows=3"
-    assert submit.redacted(typed) == wanted
+    assert redacted(typed) == wanted
 
 
 def test_the_shells_pythons_reach_neither_driver_nor_executors(monkeypatch: pytest.MonkeyPatch) -> None:
