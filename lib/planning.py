@@ -28,6 +28,12 @@ def choose(uri: str, sources: Mapping[str, Source], kind: str | None) -> str:
     return found
 
 
+def check(sources: Mapping[str, Source], inputs: Sequence[str], kind: str | None, run: RunOptions) -> None:
+    """Raise UsageError where an input means no file, or one that no source reads."""
+    for file in expand_inputs(inputs, run.paths_prefix):
+        choose(file.uri, sources, kind)
+
+
 def extend(
     ledger: Ledger, sources: Mapping[str, Source], inputs: Sequence[str], kind: str | None, run: RunOptions, cores: int
 ) -> list[Split]:

@@ -37,7 +37,7 @@ from lib.spark import session
 from lib.spark.task import ANSWER, ProbeTask, SplitTask
 from lib.split import Split
 
-DONE, TOO_MANY_FAILED, INCOMPLETE, BUG = 0, 3, 4, 1
+DONE, BUG, WRONG, TOO_MANY_FAILED, INCOMPLETE = 0, 1, 2, 3, 4
 FAILED_TASK = re.compile(r"Task (\d+) in stage \S+ failed \d+ times")
 
 
@@ -61,6 +61,7 @@ class Run:
     request: Request
     answers: dict[str, Receipt] = field(default_factory=dict)  # of splits done by this run
     failures: dict[str, dict[str, Any]] = field(default_factory=dict)  # what tasks say of splits that cannot be done
+    todo: set[str] = field(default_factory=set)  # ids of the splits that this run was to do
     stopping: str = ""  # why no new split is started
     began: float = field(default_factory=time.monotonic)
 
@@ -98,13 +99,15 @@ class Run:
 
     def run(self) -> End:
         """Claim, plan, do, prove."""
+        if self.request.overwrite or self.ledger.identity() is None:  # before anything is deleted or written
+            planning.check(self.sources, self.request.inputs, self.request.source, self.request.run)
         self.ledger.claim(self.identity, self.request.overwrite)
         splits = self._plan()
         todo = self._todo(splits)
         earlier = self.ledger.load("_report.json")
         if not todo and self.ledger.marked_done() and earlier and earlier["splits"]["planned"] == len(splits):
             self._say(f"{self.request.output}: all {len(splits)} splits are done and proven; nothing to do")
-            return End(earlier["exit_code"], accounts.summary(earlier))
+            return End(self._verdict(earlier, complete=True)[1], accounts.summary(earlier))
         self.ledger.sweep()
         if other := self.lease.take():
             self._say(f"run {other['run']} on {other['host']} (pid {other['pid']}) seems to work here too: harmless")
@@ -118,6 +121,12 @@ class Run:
             report = self._conclude(splits)
             state, code = report["state"], report["exit_code"]
             return End(code, accounts.summary(report))
+        except KeyboardInterrupt:
+            state, code = "stopped", INCOMPLETE
+            raise
+        except UsageError:
+            code = WRONG
+            raise
         finally:
             self.lease.release(state, code)
 
@@ -153,6 +162,7 @@ class Run:
     def _do(self, splits: Sequence[Split], todo: Sequence[Split]) -> None:
         if not todo:
             return
+        self.todo.update(split.id for split in todo)
         self._say(f"{self.job.name}: {len(todo)} of {len(splits)} splits to do -> {self.request.output}")
         spark = session.get_session(f"fireball {self.job.name}", self.request)
         self.lease.state["application"] = spark.sparkContext.applicationId
@@ -181,7 +191,7 @@ class Run:
         )  # fmt: skip
         try:
             rows = spark.range(len(splits), numPartitions=len(splits)).mapInArrow(task, ANSWER).collect()
-        except (PySparkException, Py4JError) as error:
+        except (PySparkException, Py4JError, ConnectionError) as error:  # the last: the JVM is gone
             self._gave_up(splits, str(error))
             rows = []
         for answer in (json.loads(row.answer) for row in rows):
@@ -213,7 +223,12 @@ class Run:
         report = accounts.report(self.identity, splits, receipts, wrong)
         if not wrong and self.job.finish is not None:
             self.job.finish(Output(self.request.output), self.config)
-        state, code = self._verdict(report, complete=len(receipts) == len(splits))
+        # A split that is there, and was to be done again, is not finished before it is.
+        left = self.todo - self.answers.keys() if self.request.retry_failed else set()
+        unfinished = [s for s in splits if s.id not in receipts or s.id in left]
+        state, code = self._verdict(report, complete=not unfinished)
+        if code == BUG:
+            print(f"error: the proof failed, do not use this output: {wrong[0]}", file=sys.stderr, flush=True)
         report |= {
             "state": state,
             "exit_code": code,
@@ -227,9 +242,8 @@ class Run:
                     "inputs": [p.uri for p in s.pieces][:3],
                     "error": self.failures.get(s.id, {}).get("error"),
                 }
-                for s in splits
-                if s.id not in receipts
-            ][: accounts.LISTED],
+                for s in unfinished[: accounts.LISTED]
+            ],
             "records_now": sum(receipt.rows for receipt in self.answers.values()),
             "next": self._next(state, code),
         }
@@ -268,7 +282,11 @@ class Run:
             self._say(f"{why}: no new split is started, those at work are finished; Ctrl-C again stops at once")
             self.lease.stop()
 
-        timer = threading.Timer(self.request.max_seconds or 1e9, stop, ["time is up (--max-seconds)"])
+        def stop_in_time() -> None:
+            if not self.stopping:
+                stop("time is up (--max-seconds)")
+
+        timer = threading.Timer(self.request.max_seconds or 1e9, stop_in_time)
         timer.daemon = True
         if self.request.max_seconds:
             timer.start()

@@ -152,3 +152,14 @@ def test_two_ctrl_c_end_at_once(slow, tmp_path):
     assert code == 4 and time.time() - began < 10
     _, left = psutil.wait_procs(below, 10)
     assert [p for p in left if p.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_jvm_that_dies_leaves_the_run_to_be_resumed(slow, tmp_path):
+    process = start(slow, tmp_path)
+    while not parts(tmp_path / "out") and process.poll() is None:
+        time.sleep(0.01)
+    (jvm,) = (p for p in psutil.Process(process.pid).children(recursive=True) if p.name() == "java")
+    jvm.kill()
+    assert finish(process)[0] == 4
+    assert finish(start(slow, tmp_path))[0] == 0
+    proven(tmp_path / "out")

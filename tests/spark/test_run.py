@@ -173,3 +173,47 @@ def test_executors_of_their_own_processes(tmp_path, lines):
     code, summary = finish(driver)
     assert (code, summary["records"]) == (0, 400)
     assert [row["size"] for row in rows(tmp_path / "out")] == [i % 50 for i in range(400)]
+
+
+def test_an_overwrite_with_a_wrong_input_deletes_nothing(tmp_path, lines):
+    execute(request([lines], tmp_path / "out"))
+    before = stamps(tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="empty: holds no files"):
+        execute(request([f"file://{tmp_path}/empty"], tmp_path / "out", overwrite=True))
+    with pytest.raises(UsageError, match=r"none of harm\.lines reads such a file"):
+        execute(request([write(tmp_path / "a.doc", [])], tmp_path / "new"))
+    assert stamps(tmp_path / "out") == before and not (tmp_path / "new").exists()
+
+
+def test_a_finished_run_is_judged_by_the_ratio_of_today(tmp_path):
+    uri = write(tmp_path / "l.txt", [b"kernel raise", b"a", b"b", b"c"])
+    assert execute(request([uri], tmp_path / "out", replace(RUN, max_failed_ratio=0.2))).exit_code == 3
+    assert execute(request([uri], tmp_path / "out", replace(RUN, max_failed_ratio=0.3))).exit_code == 0
+
+
+def test_a_retry_that_is_stopped_is_not_finished(tmp_path):
+    uri = write(tmp_path / "l.txt", [b"kernel raise", b"a", b"b", b"c"])
+    execute(request([uri], tmp_path / "out"))
+    stopped = Run(request([uri], tmp_path / "out", retry_failed=True), stopping="interrupted")
+    assert stopped.run().exit_code == 4 and not (tmp_path / "out/_SUCCESS").exists()
+    (unfinished,) = json.loads((tmp_path / "out/_report.json").read_text())["unfinished"]
+    assert unfinished["inputs"] == [uri]
+    assert execute(request([uri], tmp_path / "out", retry_failed=True)).exit_code == 0
+
+
+def test_a_failed_proof_is_said_in_one_line(tmp_path, lines, monkeypatch, capsys):
+    monkeypatch.setattr("lib.spark.run.prove", lambda *_: ["a.txt: 0 to 5 is missing"])
+    assert execute(request([lines], tmp_path / "out", quiet=True)).exit_code == 1
+    assert capsys.readouterr().err == "error: the proof failed, do not use this output: a.txt: 0 to 5 is missing\n"
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 4), (UsageError("no"), 2)])
+def test_how_it_ended_stands_in_the_state_too(tmp_path, lines, monkeypatch, error, code):
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("lib.spark.session.get_session", fail)
+    with pytest.raises(type(error)):
+        execute(request([lines], tmp_path / "out"))
+    assert json.loads((tmp_path / "out/_state/run.json").read_text())["exit_code"] == code
