@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from lib.records import column
+from lib.records import ROW, column
 
-RECORD_SCHEMA = pa.schema([column("content", pa.binary(), "the bytes of an image file")])
+RECORD_SCHEMA = pa.schema([column("content", pa.binary(), "the bytes of an image file"), ROW])
 
 OUTPUT_SCHEMA = pa.schema(
     [

@@ -46,13 +46,31 @@ def make_kernel(config: ConvertImages) -> Kernel:
     converter = Converter(config)
 
     def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = ("source_path", "source_member", "source_offset", "flags", "content")
-        records = zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
-        rows = converter.convert(list(records))
+        columns = ("source_path", "source_member", "source_offset", "flags")
+        records = (batch.column(name).to_pylist() for name in columns)
+        rows = converter.convert(list(zip(*records, contents(batch, config.image_column), strict=True)))
         arrays = [pa.array([row.get(field.name) for row in rows], field.type) for field in SCHEMA]
         return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
     return kernel
+
+
+def contents(batch: pa.RecordBatch, column: str) -> list[bytes | NoPicture | None]:
+    """Each record's file: a file's or an entry's content, or what a table's row holds; NoPicture where it has none."""
+    if "row" not in batch.schema.names or batch["row"].null_count == batch.num_rows:
+        files: list[bytes | NoPicture | None] = batch["content"].to_pylist()
+        return files
+    rows = batch["row"]
+    if column not in rows.type.names:
+        problem = NoPicture("missing_column", f"the table has no column {column} (image_column)")
+        return [problem] * batch.num_rows
+    values = rows.field(column)
+    if pa.types.is_struct(values.type) and "bytes" in values.type.names:
+        values = values.field("bytes")  # as Hugging Face's datasets keep images
+    if not (pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)):
+        return [NoPicture("wrong_type", f"{column} is {values.type}, expected binary")] * batch.num_rows
+    found: list[bytes | NoPicture | None] = values.to_pylist()
+    return found
 
 
 class Converter:
@@ -84,8 +102,10 @@ class Converter:
             self.batches.clear()
         return rows
 
-    def _read(self, row: Row, content: bytes | None) -> None:
+    def _read(self, row: Row, content: bytes | NoPicture | None) -> None:
         config = self.config
+        if isinstance(content, NoPicture):
+            raise content
         if content is None:
             raise NoPicture("missing_value", "content is null")
         row["source_bytes"] = len(content)

@@ -34,6 +34,7 @@ class Shares:
 class ConvertImages:
     """All of these enter the identity of a run."""
 
+    image_column: str = "image"
     mode: Literal["auto", "alpha_luma", "composite", "gray"] = "auto"
     classes: Classes = field(default_factory=Classes)
     invert: bool = True
