@@ -203,7 +203,14 @@ class Child:
         verdict = Verdict(READ, "unreadable", blame(error)[1])
         if len(self.work.split.pieces) > 1:
             raise _ReaderFailed(self.page.read()[1], verdict)
-        self._emit(self.rows.handle(mark(self._rest_of_piece(), verdict.code, verdict.detail)))
+        self._fail(self._rest_of_piece(), verdict)
+
+    def _fail(self, record: pa.RecordBatch, verdict: Verdict) -> None:
+        """Write the row of a record, or of a range, that is not read; never in place of rows that were made before."""
+        if verdict.code == "unreadable" and self.previous and self.previous.holds(record):
+            raise FileNotFoundError(f"the rows made before are kept: {verdict.detail}")
+        self.tally.follow(record)
+        self._emit(self.rows.handle(mark(record, verdict.code, verdict.detail)))
 
     def _rest_of_piece(self) -> pa.RecordBatch:
         """One record that covers what has not been read of the split's only piece."""
@@ -211,16 +218,12 @@ class Child:
         at = self.tally.receipt.covered.get(piece.uri, [piece.start, piece.start])[1]
         values = {"position": at, "source_path": piece.uri, "source_offset": at, "source_length": piece.end - at}
         bare = pa.RecordBatch.from_pylist([values], schema=pa.schema([POSITION, *PROVENANCE, *OUTCOME]))
-        record = conform(bare, self.work.job.record_schema)
-        self.tally.follow(record)
-        return record
+        return conform(bare, self.work.job.record_schema)
 
     def _pass_over(self, position: int) -> int | None:
         self.page.write(READ, position, position)
         found, behind = self.work.source.pass_over(self.work.split, self.limits, position)
-        record, verdict = conform(found, self.work.job.record_schema), self.lessons.verdicts.pop(position)
-        self.tally.follow(record)
-        self._emit(self.rows.handle(mark(record, verdict.code, verdict.detail)))
+        self._fail(conform(found, self.work.job.record_schema), self.lessons.verdicts.pop(position))
         self.behind = behind
         return behind
 

@@ -89,16 +89,19 @@ def _live(work: Work, lessons: Lessons, folder: Path) -> tuple[Death, int, int] 
     process = _start(work, lessons, folder)
     try:
         hung = _watch(process, page, work.run.record_timeout_seconds)
+        written = set(folder.glob("*.parquet"))
+        if hung:
+            _dump(process)
     finally:
         _end(process)
-    part = folder / "part.parquet"
     if hung:  # what it wrote after it was interrupted is not to be trusted
-        part.unlink(missing_ok=True)
-    elif part.exists():
+        for late in set(folder.glob("*.parquet")) - written:
+            late.unlink()
+    elif (folder / "part.parquet").exists():
         return None
     if (told := folder / "error.json").exists():
         raise SplitFailed(**json.loads(told.read_text()))
-    step, first, last, _ = page.read()
+    step, first, last = hung or page.read()[:3]
     stderr = _excerpt(folder / "stderr")
     code = "hang" if hung else _code(process.exitcode, stderr)
     exit_ = f"no end in {work.run.record_timeout_seconds:g} s" if hung else _exit_words(process.exitcode)
@@ -121,22 +124,26 @@ def _start(work: Work, lessons: Lessons, folder: Path) -> BaseProcess:
     return process
 
 
-def _watch(process: BaseProcess, page: Page, timeout_seconds: float) -> bool:
-    """Wait for the child's end; True where a record outlived its time."""
+def _watch(process: BaseProcess, page: Page, timeout_seconds: float) -> tuple[int, int, int] | None:
+    """Wait for the child's end; step, first and last position where a record outlived its time."""
     began, waited_before = -1.0, 0.0
     while not wait([process.sentinel], POLL_SECONDS):
-        step, _, _, since = page.read()
+        step, first, last, since = page.read()
         waited = _runqueue_seconds(process.pid)
         if since != began:
             began, waited_before = since, waited
         # Time that the child wanted to run and was not let is the node's, not the record's.
         spent = time.monotonic() - since - (waited - waited_before)
         if step in (READ, KERNEL) and spent > timeout_seconds and page.read()[3] == since:
-            with suppress(ProcessLookupError):
-                os.kill(process.pid or 0, child.DUMP_SIGNAL)
-            wait([process.sentinel], DUMP_SECONDS)
-            return True
-    return False
+            return step, first, last
+    return None
+
+
+def _dump(process: BaseProcess) -> None:
+    """Let the child say where it is; it may go on meanwhile, so that its page is not to be read again."""
+    with suppress(ProcessLookupError):
+        os.kill(process.pid or 0, child.DUMP_SIGNAL)
+    wait([process.sentinel], DUMP_SECONDS)
 
 
 def _runqueue_seconds(pid: int | None) -> float:

@@ -128,6 +128,11 @@ class PreviousRows:
             order.append(next(made_at) if place is None else next(copied_at))
         return both.take(pa.array(order))
 
+    def holds(self, record: pa.RecordBatch) -> bool:
+        """Whether a row that had not failed begins in the range of the one record."""
+        uri, start, length = (record[name][0].as_py() for name in ("source_path", "source_offset", "source_length"))
+        return any(path == uri and start <= at < start + max(length, 1) for path, _, at in self._place)
+
     def _copy(self, places: Sequence[int]) -> pa.RecordBatch:
         found = [self._row(place) for place in places]
         return pa.concat_batches(found) if found else pa.RecordBatch.from_pylist([], schema=self._schema)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -44,6 +45,7 @@ HARMS: dict[bytes, Callable[[], object]] = {
     b"regex": lambda: re.match(r"(a+)+$", "a" * 64 + "b"),
     b"lock": lambda: (lock := threading.Lock(), lock.acquire(), lock.acquire()),
     b"gil": lambda: _sleep_on(),
+    b"wakes": lambda: (signal.signal(signal.SIGUSR1, lambda *_: None), signal.pause()),  # as it is given up
     b"bomb": lambda: np.ones(50 << 27),  # 50 GB
     b"grow": _grow,
     b"raise": lambda: {}["not there"],
@@ -53,7 +55,7 @@ HARMS: dict[bytes, Callable[[], object]] = {
 }
 CODES = {
     b"segv": "crash", b"abort": "crash", b"exit0": "crash", b"exit1": "crash", b"sysexit": "exception",
-    b"regex": "hang", b"lock": "hang", b"gil": "hang", b"bomb": "memory", b"grow": "memory",
+    b"regex": "hang", b"lock": "hang", b"gil": "hang", b"wakes": "hang", b"bomb": "memory", b"grow": "memory",
     b"raise": "exception", b"name": "exception", b"killed": "memory", b"few": "exception", b"many": "exception",
 }  # fmt: skip
 

@@ -117,6 +117,16 @@ def test_failed_rows_are_done_again_and_the_others_copied(tmp_path):
     assert [row["size"] for row in rows(again, tmp_path)] == [1, 17, 1, 14, 15, 1]
 
 
+def test_rows_are_kept_where_a_retry_finds_the_input_gone(tmp_path):
+    work = work_on(tmp_path, [b"a", b"kernel raise"], replace(RUN, unreadable="record"))
+    (tmp_path / "first").mkdir()
+    first = do_split(work, tmp_path / "first")
+    (tmp_path / "lines.txt").unlink()
+    with pytest.raises(SplitFailed, match="the rows made before are kept") as error:
+        rows(replace(work, previous=str(first)), tmp_path)
+    assert error.value.kind == "unreadable"
+
+
 def test_an_input_that_is_gone_fails_the_split_for_good(tmp_path):
     work = work_on(tmp_path, [b"a"])
     (tmp_path / "lines.txt").unlink()
