@@ -138,8 +138,8 @@ def main() -> None:
     spark = local_session("isolation", "local[2]", {})
     with tempfile.TemporaryDirectory() as folder:
         cases = {
-            "165 KB pages": large(found, 400_000_000),
-            "2 KB records": repeated([(url, body[:SMALL_BYTES]) for url, body in found], 100_000_000),
+            "165 KB pages": large(found, 120_000_000),
+            "2 KB records": repeated([(url, body[:SMALL_BYTES]) for url, body in found], 30_000_000),
         }
         for name, records in cases.items():
             archive = Path(folder, "records.warc.gz")
