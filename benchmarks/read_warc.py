@@ -1,4 +1,4 @@
-"""CPU seconds of our WARC reader against a plain FastWARC loop, interleaved: python benchmarks/read_warc.py [MB]."""
+"""CPU seconds of our WARC reader against a plain FastWARC loop, interleaved: python -m benchmarks.read_warc [MB]."""
 
 from __future__ import annotations
 

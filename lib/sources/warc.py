@@ -13,7 +13,7 @@ from lib import storage
 from lib.errors import InputChanged
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status
 from lib.sources import Announce, Unit
-from lib.sources.warc_record import KEPT_HEADERS, Record, Stream, parse_http, take_record
+from lib.sources.warc_record import Record, Stream, in_hand, parse_http, take_record
 from lib.sources.window import Damaged, GzipMember, Member, Members, Window, ZstdFrame
 from lib.split import Piece, ReadLimits, Split
 
@@ -21,6 +21,7 @@ INDEX_BITS = 24  # records in one member
 PIECE_BITS = 51  # files of one split are smaller than 2^27 bytes, unless there is only one
 SHARED_BYTES = 1 << (PIECE_BITS - INDEX_BITS)
 PIECES = 1 << (63 - PIECE_BITS)
+KEPT_HEADERS = ("content-encoding", "content-language", "last-modified", "link", "location", "x-robots-tag")
 
 Row = tuple[Any, ...]
 
@@ -158,29 +159,57 @@ class _Reader:
         at = members.first_record(piece.start, piece.end) if offset is None else offset
         # What lies behind the piece's end belongs to it, up to a record that the next piece's reader finds.
         while at is not None and at < self.window.size and (at < piece.end or index or not members.is_record(at)):
-            at = yield from self._member(members, at, index)
+            member = members.member(self.window, at)
+            stream = Stream(member.read)
+            if not index and (record := self._only_record(member, stream)) is not None:
+                row = self.rows.row(record, at, (member.end or at) - at, None, self.limits)
+                at = member.end or at
+                yield row, self.rows.position(at, 0)
+                continue
+            at = yield from self._member(members, member, stream, index)
             index = 0
             if self.stopped:
                 return
 
-    def _member(self, members: Members, at: int, index: int) -> Generator[tuple[Row, int], None, int]:
+    def _only_record(self, member: Member, stream: Stream) -> Record | None:
+        """The record of a member that holds no more than one, all of it read at once: the usual case, quickly."""
+        position = self.rows.position(member.offset, 0)
+        if position >= self.stop:
+            return None
+        self.announce(position)
+        try:
+            stream.hold(1)
+        except Damaged:
+            return None
+        record = in_hand(stream, self.limits.max_record_bytes) if member.end is not None else None
+        if record is None or stream.at == len(stream.data):
+            return record
+        stream.at = 0
+        return None
+
+    def _member(
+        self, members: Members, member: Member, stream: Stream, index: int
+    ) -> Generator[tuple[Row, int], None, int]:
         """Rows of a member from its record `index` on; gives where to read on."""
-        self._index = index
-        for careful in (False, True):  # again, so that no record before the damage is lost with it
-            try:
-                return (yield from self._records(members.member(self.window, at, careful), self._index))
-            except Damaged as found:
-                damage = found
+        at, self._index = member.offset, index
+        try:
+            return (yield from self._records(member, stream, index))
+        except Damaged as found:
+            damage = found
+        try:  # again, so that no record before the damage is lost with it
+            member = members.member(self.window, at, careful=True)
+            return (yield from self._records(member, Stream(member.read), self._index))
+        except Damaged as found:
+            damage = found
         end = members.next_record(at + 1, self.window.size)
         code = "truncated" if damage.truncated and end == self.window.size else "corrupt_record"
         yield self.rows.failed(at, end - at, _number(self._index), code, str(damage)), self.rows.position(end, 0)
         return end
 
-    def _records(self, member: Member, index: int) -> Generator[tuple[Row, int], None, int]:
+    def _records(self, member: Member, stream: Stream, index: int) -> Generator[tuple[Row, int], None, int]:
         at, most = member.offset, self.limits.max_record_bytes
         if not self._go(at, index):
             return at
-        stream = Stream(member.read)
         for _ in range(index):
             take_record(stream, most)
         record: Record | None = None
@@ -238,7 +267,7 @@ class _Rows:
                 return self.failed(offset, length, number, "oversize", detail)
             flags, body, status = flags + message.flags, message.body, message.status
             content_type = message.head.get("content-type")
-            kept = [(name, value) for name, value in message.head.items() if name in KEPT_HEADERS]
+            kept = [(name, message.head[name]) for name in KEPT_HEADERS if name in message.head]
         if "warc-truncated" in head:
             flags = [*flags, "cut_by_crawler"]
         url = head.get("warc-target-uri", "").strip("<>") or None
@@ -310,7 +339,10 @@ def _plain(window: Window, offset: int) -> Stream:
         at += len(found)
         return found
 
-    return Stream(read, offset)
+    def probe(offset: int, length: int) -> bytes | None:
+        return bytes(window.at(offset, length)) if offset <= window.size else None
+
+    return Stream(read, offset, probe)
 
 
 def _check(piece: Piece) -> None:

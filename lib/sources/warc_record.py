@@ -24,14 +24,20 @@ _ISAL_ERROR: Any = isal_zlib.error
 _BROTLI_ERROR: Any = brotli.error
 GAP = b"\r\n\r\n"
 _FOLD = re.compile(r"\r?\n[ \t]+")  # a header that goes on in the next line
-KEPT_HEADERS = frozenset({"content-language", "last-modified", "link", "x-robots-tag", "location", "content-encoding"})
 
 
 class Stream:
-    """Bytes from front to back; what is being looked at is held."""
+    """Bytes from front to back; what is being looked at is held.
 
-    def __init__(self, read: Callable[[int], bytes], offset: int = 0) -> None:
-        self._read = read
+    `probe`: looks at some bytes far ahead, where that is cheap; None behind the end.
+    """
+
+    __slots__ = ("_base", "_read", "at", "damage", "data", "ended", "probe")
+
+    def __init__(
+        self, read: Callable[[int], bytes], offset: int = 0, probe: Callable[[int, int], bytes | None] | None = None
+    ) -> None:
+        self._read, self.probe = read, probe
         self.data, self.at, self.ended = b"", 0, False
         self._base = offset
         self.damage: Damaged | None = None  # behind what is held
@@ -103,7 +109,8 @@ class Record:
 def take_record(stream: Stream, max_bytes: int) -> Record:
     """The record that begins here; the stream stands behind it, and behind the line ends that follow.
 
-    Where Content-Length is wrong, the record reaches to the next one, or to the end.
+    Where Content-Length is wrong, the record reaches to the next one, or to the end. One beyond `max_bytes` is checked
+    only where the stream can look ahead: elsewhere it is believed, and may cost the rest of the member.
     Raises Damaged where the record reaches into damage.
     """
     record = _take(stream, max_bytes)
@@ -115,7 +122,7 @@ def take_record(stream: Stream, max_bytes: int) -> Record:
 
 
 def _take(stream: Stream, max_bytes: int) -> Record:
-    if (record := _in_hand(stream, max_bytes)) is not None:
+    if (record := in_hand(stream, max_bytes)) is not None:
         return record
     if stream.hold(len(MARK)) < len(MARK) or stream.peek(0, len(MARK)) != MARK:
         return _lost(stream, "no WARC record here")
@@ -126,10 +133,11 @@ def _take(stream: Stream, max_bytes: int) -> Record:
     begin = head_end + len(GAP)
     text = head.get("content-length", "")
     length = int(text) if text.isdecimal() else -1
-    if length > max_bytes and stream.hold(begin + max_bytes + 1) > begin + max_bytes:
+    possible = 0 <= length <= max_bytes or _may_end(stream, begin + length)
+    if possible and length > max_bytes and stream.hold(begin + max_bytes + 1) > begin + max_bytes:
         return _skip_oversize(stream, head, begin + length, max_bytes)
     flags = []
-    if length < 0 or not _ends_well(stream, begin + length):
+    if length < 0 or not possible or not _ends_well(stream, begin + length):
         length = _real_length(stream, begin, max_bytes)
         flags.append("content_length")
         if length < 0:
@@ -141,7 +149,7 @@ def _take(stream: Stream, max_bytes: int) -> Record:
     return record
 
 
-def _in_hand(stream: Stream, max_bytes: int) -> Record | None:
+def in_hand(stream: Stream, max_bytes: int) -> Record | None:
     """The record, where all of it is held and it ends as it says: the usual case, quickly."""
     data, at = stream.data, stream.at
     head_end = data.find(GAP, at, at + HEAD_BYTES) if data.startswith(MARK, at) else -1
@@ -165,6 +173,14 @@ def _ends_well(stream: Stream, end: int) -> bool:
     return behind.startswith(GAP) or not behind.strip(b"\r\n") or behind.lstrip(b"\r\n").startswith(MARK)
 
 
+def _may_end(stream: Stream, end: int) -> bool:
+    """Whether a record may end so far ahead; true where it cannot be seen from here."""
+    if stream.probe is None:
+        return True
+    behind = stream.probe(stream.offset + end, len(GAP) + len(MARK))
+    return behind is not None and (not behind.strip(b"\r\n") or behind.lstrip(b"\r\n").startswith(MARK))
+
+
 def _real_length(stream: Stream, begin: int, max_bytes: int) -> int:
     """How long the block is, by what follows it; -1 if too long to be held."""
     found = stream.find(GAP + MARK, begin - len(GAP), begin + max_bytes + len(GAP) + len(MARK))
@@ -186,26 +202,35 @@ def _skip_oversize(stream: Stream, head: dict[str, str], length: int | None, max
 
 
 def _lost(stream: Stream, detail: str) -> Record:
-    stream.at += min(1, stream.hold(1))
+    if stream.hold(1):
+        stream.at += 1
     _skip_to_mark(stream)
     return Record({}, problem="corrupt_record", detail=detail)
 
 
 def _skip_to_mark(stream: Stream) -> None:
-    while (found := stream.find(b"\n" + MARK, 0, HEAD_BYTES)) < 0 and stream.hold(HEAD_BYTES) == HEAD_BYTES:
+    needle = b"\n" + MARK
+    while (found := stream.find(needle, 0, HEAD_BYTES)) < 0:
+        if (ahead := stream.hold(HEAD_BYTES)) < HEAD_BYTES:
+            stream.at += ahead
+            return
         stream.at += HEAD_BYTES - len(MARK)
-    stream.at += found + 1 if found >= 0 else stream.hold(HEAD_BYTES)
+    stream.at += found + 1
 
 
 def headers(head: bytes) -> dict[str, str]:
     """The fields below the first line, by lower-case name; of a repeated one the last, links joined by commas."""
     fields: dict[str, str] = {}
-    for line in _FOLD.sub(" ", head.decode("utf-8", "replace")).split("\n")[1:]:
+    text = head.decode("utf-8", "replace")
+    if "\n " in text or "\n\t" in text:
+        text = _FOLD.sub(" ", text)
+    lines = text.split("\n")
+    del lines[0]
+    for line in lines:
         name, colon, value = line.partition(":")
         if colon:
-            name = name.lower().strip()
-            value = value.strip()
-            fields[name] = f"{fields[name]}, {value}" if name == "link" and name in fields else value
+            name, value = name.strip().lower(), value.strip()
+            fields[name] = f"{fields[name]}, {value}" if name in fields and name == "link" else value
     return fields
 
 

@@ -91,8 +91,12 @@ class GzipMember:
 
     def read(self, most: int) -> bytes:
         """Up to `most` bytes, none at the end. Raises Damaged where it cannot give any."""
-        parts: list[bytes] = []
-        got = 0
+        if self.end is not None:
+            return b""
+        part = self._inflate(min(most, self._step))
+        if self.end is not None:
+            return part
+        parts, got = [part], len(part)
         while got < most and self.end is None:
             try:
                 parts.append(self._inflate(min(most - got, self._step)))
@@ -101,7 +105,7 @@ class GzipMember:
                     raise
                 break  # it will be raised again
             got += len(parts[-1])
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return b"".join(parts)
 
     def _inflate(self, most: int) -> bytes:
         if self._failure is not None:

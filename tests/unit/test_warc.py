@@ -200,6 +200,24 @@ def test_wrong_content_length_is_mended_by_what_follows(tmp_path: Path, name: st
     assert tiles(rows, len(data))
 
 
+@pytest.mark.parametrize("length", [1_500_000, 2_100_000, 99_999_999_999, 1 << 70])
+@pytest.mark.parametrize("body", [b"body", bytes(1_200_000)])
+def test_huge_content_length_in_a_plain_file_does_not_hide_the_rest(tmp_path: Path, length: int, body: bytes) -> None:
+    pages = [PAGES[1], record(0, body, length=length), *[record(i, noise(200_000, i)) for i in range(2, 12)]]
+    data = b"".join(pages)
+    rows = read([write(tmp_path, data, "a.warc")])
+    assert brief(rows)[2:] == [("ok", None, str(i)) for i in range(2, 12)]
+    assert (rows[1]["content"], rows[1]["error_code"]) == ((b"body", None) if body == b"body" else (None, "oversize"))
+    assert [row["source_length"] for row in rows] == [len(page) for page in pages]
+    assert tiles(rows, len(data))
+
+
+def test_oversize_record_in_a_plain_file_may_hold_an_archive(tmp_path: Path) -> None:
+    data = PAGES[1] + record(0, b"\r\n\r\n".join(PAGES) + bytes(1_200_000)) + PAGES[2]
+    rows = read([write(tmp_path, data, "a.warc")])
+    assert brief(rows) == [("ok", None, "1"), ("failed", "oversize", None), ("ok", None, "2")]
+
+
 def test_content_length_that_ends_at_an_empty_line_is_believed(tmp_path: Path) -> None:
     data = member(record(0, b"body", length=40)) + member(PAGES[1])  # the HTTP head's end looks like the record's
     rows = read([write(tmp_path, data)])
