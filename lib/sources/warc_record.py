@@ -170,7 +170,7 @@ def _ends_well(stream: Stream, end: int) -> bool:
     if ahead < end:
         return False
     behind = stream.peek(end, end + len(GAP) + len(MARK))
-    return behind.startswith(GAP) or not behind.strip(b"\r\n") or behind.lstrip(b"\r\n").startswith(MARK)
+    return behind.startswith(GAP) or not behind.strip(b"\r\n") or MARK in behind
 
 
 def _may_end(stream: Stream, end: int) -> bool:
@@ -202,9 +202,13 @@ def _skip_oversize(stream: Stream, head: dict[str, str], length: int | None, max
 
 
 def _lost(stream: Stream, detail: str) -> Record:
-    if stream.hold(1):
+    if stream.hold(len(GAP) + len(MARK)):
         stream.at += 1
-    _skip_to_mark(stream)
+    near = stream.peek(0, len(GAP) + len(MARK)).find(MARK)  # behind damage that took the line end in front of it
+    if near >= 0:
+        stream.at += near
+    else:
+        _skip_to_mark(stream)
     return Record({}, problem="corrupt_record", detail=detail)
 
 

@@ -62,7 +62,7 @@ def test_rows_are_the_same_wherever_a_file_is_cut(tmp_path: Path, size: int) -> 
 
 THREES = ReadLimits(batch_rows=3, batch_bytes=1 << 20, max_record_bytes=1 << 20)
 MIXED = [record(i, noise(60 + 500 * (i % 5), i), kind="request" if i % 3 == 1 else "response") for i in range(14)]
-PACKED = {"a.warc.gz": list(map(member, MIXED)),
+PACKED = {"a.warc": MIXED, "a.warc.gz": list(map(member, MIXED)),
           "a.warc.zst": [zstandard.ZstdCompressor(write_checksum=True).compress(page) for page in MIXED]}  # fmt: skip
 
 
