@@ -1,84 +1,229 @@
-"""CPU milliseconds a row: our kernel against lime, interleaved. Run: python benchmarks/explain_rows.py [repeats]"""
+"""CPU milliseconds a row in Spark: this job against lime in a plain Python UDF; memory at 300 features.
 
-# ruff: noqa: E402, B023
+python -m benchmarks.explain_rows [--repeats N] [--scale X] [--only MODEL]
+
+Both sides run on local[1] of one session, interleaved; CPU seconds are those of the whole process tree, JVM included.
+Each is run with few rows and with many, and the difference is divided by the rows between: starting a task, loading the
+model and asking it about the shared points (once a process) are not in the figures, but for the column `start`.
+"""
+
+# ruff: noqa: E402
 
 from __future__ import annotations
 
 import os
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # a task has one core, on both sides
     os.environ[name] = "1"
 
+import argparse
 import hashlib
+import json
+import random
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from typing import Any
 
 import joblib
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from lime.lime_tabular import LimeTabularExplainer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 
-from lib.lime.explainer import make_kernel
+from benchmarks.measure import cpu_seconds
 from lib.lime.options import ExplainRows
 from lib.lime.prepare import prepare
 from lib.model.files import ModelFile
+from lib.options import RunOptions
+from lib.request import Request
+from lib.spark.run import execute
+from lib.spark.session import local_session
 
-ROWS, LIME_ROWS = 512, 1
+MASTER, POINTS, FEW = "local[1]", 5000, 64
+MODELS = {"GradientBoosting": GradientBoostingClassifier, "RandomForest": RandomForestClassifier}
+# Some seconds of work on each side: rows for this job by d, rows for lime by d and num_features.
+OURS = {10: 6144, 30: 3072, 100: 768}
+LIME = {(10, 5): 10, (10, 10): 40, (30, 5): 5, (30, 10): 25, (100, 5): 2, (100, 10): 10}
 
 
-def cpu_ms(work, rows):
-    began = time.process_time()
-    work()
-    return (time.process_time() - began) / rows * 1e3
+@dataclass(frozen=True)
+class Case:
+    """A fitted model with its training table, in `folder`."""
 
+    folder: Path
+    d: int
+    sha256: str
 
-def main(repeats: int) -> None:
-    for d in (10, 30, 100):
+    @classmethod
+    def make(cls, folder: Path, d: int, kind: Any) -> Case:
+        """2,000 rows, at most 8 informative columns."""
         x, y = make_classification(2000, d, n_informative=min(8, d), random_state=0)
-        for model in (GradientBoostingClassifier(random_state=0), RandomForestClassifier(random_state=0)):
-            model.fit(x, y)
-            with tempfile.TemporaryDirectory() as folder:
-                joblib.dump(model, f"{folder}/m.joblib")
-                digest = hashlib.sha256(Path(f"{folder}/m.joblib").read_bytes()).hexdigest()
-                table = pa.table({f"x{j}": x[:, j] for j in range(d)})
-                pq.write_table(table, f"{folder}/t.parquet")
-                batch = pa.record_batch([table.slice(0, ROWS).to_struct_array().combine_chunks()], names=["row"])
-                explainer = LimeTabularExplainer(x, training_labels=y, random_state=0)
+        joblib.dump(kind(random_state=0).fit(x, y), folder / "model.joblib")
+        np.savez(folder / "training.npz", x=x, y=y)
+        case = cls(folder, d, hashlib.sha256((folder / "model.joblib").read_bytes()).hexdigest())
+        case.rows(len(x))
+        return case
+
+    def rows(self, count: int) -> str:
+        """The path of a table of so many rows: the training table, as often as it takes."""
+        path = self.folder / f"rows-{count}.parquet"
+        if not path.exists():
+            x = np.resize(np.load(self.folder / "training.npz")["x"], (count, self.d))
+            pq.write_table(pa.table({f"x{j}": x[:, j] for j in range(self.d)}), path)
+        return str(path)
+
+    def config(self, num_features: int, doubts: bool) -> ExplainRows:
+        """What the door would make of it; the points are drawn like the training table, whatever is explained."""
+        asked = ExplainRows(
+            model=ModelFile(path=str(self.folder / "model.joblib"), sha256=self.sha256), num_features=num_features,
+            num_samples=POINTS, std_error=doubts, training=(self.rows(2000),),
+        )  # fmt: skip
+        return prepare(asked if doubts else replace(asked, stability_z=0.0), [])
+
+
+def by_the_job(case: Case, config: ExplainRows, count: int) -> dict[str, Any]:
+    """A run through the door's other side, as a user's; returns its report."""
+    with tempfile.TemporaryDirectory() as folder:
+        request = Request(
+            "jobs.explain_rows", msgspec.to_builtins(asdict(config)), {"table": {}}, RunOptions(),
+            (f"file://{case.rows(count)}",), f"file://{folder}/out", master=MASTER, quiet=True,
+        )  # fmt: skip
+        end = execute(request)
+        assert (end.exit_code, end.summary["ok"]) == (0, count), end
+        found: dict[str, Any] = json.loads(Path(folder, "out/_report.json").read_bytes())
+        return found
+
+
+def by_lime(case: Case, num_features: int, count: int) -> None:
+    """What one writes without this job: the library in mapInArrow, weights to Parquet."""
+    spark = local_session("explain_rows", MASTER, {})
+    rows = spark.read.parquet(f"file://{case.rows(count)}").coalesce(1)
+    told = rows.mapInArrow(lime_udf(str(case.folder), num_features), "features array<int>, weights array<double>")
+    with tempfile.TemporaryDirectory() as folder:
+        told.write.parquet(f"file://{folder}/out")
+        assert pq.read_table(f"{folder}/out").num_rows == count
+
+
+def lime_udf(folder: str, num_features: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """One explainer a task, one call a row."""
+
+    def explain(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from lime.lime_tabular import LimeTabularExplainer
+
+        model, training = joblib.load(f"{folder}/model.joblib"), np.load(f"{folder}/training.npz")
+        explainer = LimeTabularExplainer(training["x"], training_labels=training["y"], random_state=0)
+        for batch in batches:
+            told = [
+                explainer.explain_instance(row, model.predict_proba, num_features=num_features, num_samples=POINTS)
+                .local_exp[1]
+                for row in np.column_stack([column.to_numpy() for column in batch.columns])
+            ]  # fmt: skip
+            yield pa.record_batch(
+                [
+                    pa.array([[int(j) for j, _ in one] for one in told], pa.list_(pa.int32())),
+                    pa.array([[float(w) for _, w in one] for one in told], pa.list_(pa.float64())),
+                ],
+                names=["features", "weights"],
+            )
+
+    return explain
+
+
+def spent(work: Callable[[], object]) -> float:
+    """CPU seconds of the process tree."""
+    before = cpu_seconds()
+    work()
+    time.sleep(0.3)  # for exits to be counted
+    return cpu_seconds() - before
+
+
+def measure(case: Case, num_features: int, repeats: int, scale: float) -> dict[str, list[float]]:
+    """CPU milliseconds a row of each side and repeat, and those of a start."""
+    many = max(2 * FEW, int(OURS[case.d] * scale))
+    few_lime, many_lime = 1, 1 + max(1, int(LIME[case.d, num_features] * scale))
+    plain, full = case.config(num_features, doubts=False), case.config(num_features, doubts=True)
+    runs: dict[str, Callable[[], object]] = {
+        "few": lambda: by_the_job(case, plain, FEW),
+        "plain": lambda: by_the_job(case, plain, many),
+        "full": lambda: by_the_job(case, full, many),
+        "lime few": lambda: by_lime(case, num_features, few_lime),
+        "lime": lambda: by_lime(case, num_features, many_lime),
+    }
+    found: dict[str, list[float]] = {"start": [], "plain": [], "full": [], "lime": []}
+    chance = random.Random(1)
+    for count in {FEW, many, few_lime, many_lime}:
+        case.rows(count)
+    for _ in range(repeats):
+        once = {name: 1000 * spent(runs[name]) for name in chance.sample(list(runs), len(runs))}
+        found["start"].append(once["few"])
+        for name in ("plain", "full"):
+            found[name].append((once[name] - once["few"]) / (many - FEW))
+        found["lime"].append((once["lime"] - once["lime few"]) / (many_lime - few_lime))
+    return found
+
+
+def floor(d: int) -> float:
+    """CPU milliseconds of one weighted Gram matrix of d features, one and two outputs, by BLAS (numpy calls dsyrk)."""
+    a = np.random.default_rng(0).random((d + 3, POINTS - 1))
+    times = []
+    for _ in range(5):
+        before = time.process_time()
+        for _ in range(20):
+            a @ a.T
+        times.append((time.process_time() - before) / 20 * 1000)
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of rows")
+    parser.add_argument("--only", choices=MODELS, help="one model instead of both")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        warm = Case.make(place(folder, "warm"), 10, MODELS["GradientBoosting"])
+        by_the_job(warm, warm.config(5, doubts=True), FEW)
+        by_lime(warm, 5, 1)
+        print("| model | features | chosen | lime | ours | | with doubts | | start | dsyrk |", flush=True)
+        print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|", flush=True)
+        for name in [given.only] if given.only else MODELS:
+            for d in OURS:
+                case = Case.make(place(folder, f"{name}{d}"), d, MODELS[name])
                 for k in (5, 10):
-                    kernels = {}
-                    for doubts in (False, True):
-                        config = ExplainRows(
-                            model=ModelFile(path=f"{folder}/m.joblib", sha256=digest), num_features=k,
-                            std_error=doubts, stability_z=1.645 * doubts,
-                        )  # fmt: skip
-                        kernels[doubts] = make_kernel(prepare(config, [f"{folder}/t.parquet"]))
-                    times = {"lime": [], False: [], True: []}
-                    for i in range(repeats):
-                        times["lime"].append(
-                            cpu_ms(lambda i=i, k=k: explainer.explain_instance(
-                                x[i], model.predict_proba, num_features=k), LIME_ROWS)
-                        )  # fmt: skip
-                        for doubts, kernel in kernels.items():
-                            times[doubts].append(cpu_ms(lambda kernel=kernel: kernel(batch), ROWS))
-                    lime, plain, full = (statistics.median(times[key]) for key in ("lime", False, True))
-                    floor = _syrk_ms(d + 2)
-                    print(f"{type(model).__name__:27s} d={d:3d} k={k:2d}: lime {lime:8.1f} ms, ours {plain:6.3f} "
-                          f"({lime / plain:5.0f}x), with doubts {full:6.3f} ({lime / full:5.0f}x), "
-                          f"dsyrk floor {floor:.3f}", flush=True)  # fmt: skip
+                    say(name, d, k, measure(case, k, given.repeats, given.scale))
+        wide = Case.make(place(folder, "wide"), 300, MODELS["GradientBoosting"])
+        peak = by_the_job(wide, wide.config(10, doubts=True), 256)["memory_peak_mb"]
+    print(f"\nworker memory at 300 features, with doubts: {peak} MB (memory_peak_mb of the report)")
 
 
-def _syrk_ms(width: int, points: int = 4999) -> float:
-    a = np.random.default_rng(0).random((width, points))
-    return statistics.median(cpu_ms(lambda: [a @ a.T for _ in range(50)], 50) for _ in range(3))
+def place(folder: str, name: str) -> Path:
+    """A new folder."""
+    path = Path(folder, name)
+    path.mkdir()
+    return path
+
+
+def say(name: str, d: int, k: int, found: dict[str, list[float]]) -> None:
+    """One line: medians, and of ratios their range by repeat."""
+    middle = {side: statistics.median(values) for side, values in found.items()}
+
+    def ratio(side: str) -> str:
+        by_round = [one / other for one, other in zip(found["lime"], found[side], strict=True)]
+        return f"{statistics.median(by_round):.0f}x ({min(by_round):.0f}-{max(by_round):.0f})"
+
+    print(
+        f"| {name} | {d} | {k} | {middle['lime']:.1f} | {middle['plain']:.3f} | {ratio('plain')} "
+        f"| {middle['full']:.3f} | {ratio('full')} | {middle['start']:.0f} | {floor(d):.3f} |", flush=True,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    sys.exit(main())
