@@ -46,7 +46,7 @@ from lib.request import Request
 from lib.spark.run import execute
 from lib.spark.session import local_session
 
-MASTER, POINTS, FEW = "local[1]", 5000, 64
+MASTER, POINTS, FEW = "local[1]", 5000, 256
 MODELS = {"GradientBoosting": GradientBoostingClassifier, "RandomForest": RandomForestClassifier}
 # Some seconds of work on each side: rows for this job by d, rows for lime by d and num_features.
 OURS = {10: 6144, 30: 3072, 100: 768}
@@ -162,9 +162,9 @@ def measure(case: Case, num_features: int, repeats: int, scale: float) -> dict[s
         case.rows(count)
     for _ in range(repeats):
         once = {name: 1000 * spent(runs[name]) for name in chance.sample(list(runs), len(runs))}
-        found["start"].append(once["few"])
         for name in ("plain", "full"):
             found[name].append((once[name] - once["few"]) / (many - FEW))
+        found["start"].append(once["few"] - FEW * found["plain"][-1])
         found["lime"].append((once["lime"] - once["lime few"]) / (many_lime - few_lime))
     return found
 

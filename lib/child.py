@@ -234,8 +234,11 @@ class Child:
         self.tally.follow(records)
         selected = records.filter(pc.not_equal(records["status"], Status.UNSELECTED.value))
         for part in self._apart(selected):
-            for at in range(0, part.num_rows, size := self.pace):
+            at = 0
+            while at < part.num_rows:
+                size = self.pace  # each call may set another
                 self._emit(self._answered(part.slice(at, size)))
+                at += size
         self.behind = behind
         if self.writer.full:
             self._flush()

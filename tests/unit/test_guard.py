@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from harm.lines import CODES, JOB, HarmConfig, LinesSource, measure_table_rows
-from lib.child import Work
+from lib.child import Child, Lessons, Page, Work
 from lib.guard import SplitFailed, do_split
 from lib.options import ParquetOptions, RunOptions
 from lib.part import read_footer, read_receipt
 from lib.receipt import load_ranges
 from lib.records import ROW
+from lib.rows import Rows
 from lib.sources.table import TableSource
 from lib.split import Split
 
@@ -51,6 +52,19 @@ def test_healthy_lines_need_one_child(tmp_path):
     (uri,) = receipt.covered
     assert receipt.covered[uri][:2] == [0, 20] and receipt.unselected == {"comment": 1}
     assert load_ranges(read_footer(tmp_path / "scratch/part.parquet")) == {uri: [(5, 11, "comment")]}
+
+
+def test_after_one_record_the_kernel_gets_the_rest_of_the_batch(tmp_path):
+    kernel, sizes = JOB.make_kernel(HarmConfig()), []
+
+    def counted(records: pa.RecordBatch) -> pa.RecordBatch:
+        sizes.append(records.num_rows)
+        return kernel(records)
+
+    work = work_on(tmp_path, [b"a"] * 8)
+    Child(work, Lessons(), tmp_path, Page.create(tmp_path / "page"), Rows(JOB, counted)).run()
+
+    assert sizes == [1, 3, 4]
 
 
 @pytest.mark.parametrize("side", ["kernel", "read"])
