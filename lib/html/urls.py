@@ -7,17 +7,17 @@ from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-# Hrefs of which urljoin is known to keep every character: no dot segments, no empty segments or parts, no parameters.
+# Hrefs of which urljoin is known to keep every character: no dot segments, no empty segments or parts, no
+# parameters. Without their fragments.
 _PART = r"[A-Za-z0-9_~%$&+,=!'()*@:|-][A-Za-z0-9_.~%$&+,=!'()*@:|-]*"
 _FIRST = r"[A-Za-z0-9_~%$&+,=!'()*@|-][A-Za-z0-9_.~%$&+,=!'()*@|-]*"
-_TAIL = r"(?:\?[A-Za-z0-9_.~%$&+,=!'()*@:|/-]+)?(?:#[A-Za-z0-9_.~%$&+,=!'()*@:|/?-]+)?"
+_QUERY = r"(?:\?[A-Za-z0-9_.~%$&+,=!'()*@:|/-]+)?"
 _PLAIN_HOST = re.compile(r"https?://([A-Za-z0-9.-]+(?::[0-9]+)?)(?=[/?#]|$)", re.ASCII)
 _PLAIN_BASE = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[A-Za-z0-9_.~%+,=-]*)*", re.ASCII)
 _SIMPLE = re.compile(
-    rf"(?P<fragment>#[A-Za-z0-9_.~%$&+,=!'()*@:|/?-]+)"
-    rf"|(?P<root>/(?:{_PART}(?:/{_PART})*/?)?{_TAIL})"
-    rf"|https?://(?P<host>[A-Za-z0-9.-]+(?::[0-9]+)?)(?:/[A-Za-z0-9_.~%$&+,=!'()*@:|/-]*)?{_TAIL}"
-    rf"|(?P<up>(?:\.\./){{0,30}})(?P<relative>{_FIRST}(?:/{_PART})*/?){_TAIL}"
+    rf"(?P<root>/(?:{_PART}(?:/{_PART})*/?)?{_QUERY})"
+    rf"|https?://(?P<host>[A-Za-z0-9.-]+(?::[0-9]+)?)(?:/[A-Za-z0-9_.~%$&+,=!'()*@:|/-]*)?{_QUERY}"
+    rf"|(?P<up>(?:\.\./){{0,30}})(?P<relative>{_FIRST}(?:/{_PART})*/?){_QUERY}"
     rf"|(?P<other>(?:mailto|javascript|tel|data):[^/\s].*)",
     re.ASCII | re.DOTALL,
 )
@@ -38,7 +38,7 @@ class Resolver:
         """Prepare the prefixes that hrefs of this base begin with. `page_url` says whose host is at home."""
         self._base = base
         self._home = _host(page_url or base)
-        self._joined: dict[str, Link] = {}  # what urljoin was asked already: menus repeat themselves
+        self._joined: dict[str, Link] = {}  # by href: menus repeat themselves
         self._folders: dict[int, str] = {}  # what relative hrefs are appended to, by the ../ before them
         self._usable = _is_plain(base)
 
@@ -53,19 +53,34 @@ class Resolver:
     def __call__(self, href: str) -> Link:
         """Resolve an href as it stands in the page."""
         href = href.strip(WHITE_SPACE)
+        document, mark, fragment = href.partition("#")
+        if not mark:
+            return self._document(href)
+        # What urljoin removes (a tab, an empty fragment), it is asked for.
+        if not self._usable or not fragment or not fragment.isprintable():
+            return self._slow(href)
+        url, is_external = self._document(document) if document else Link(self._page, False)
+        return Link(None if url is None else f"{url}#{fragment}", is_external)
+
+    def _document(self, href: str) -> Link:
+        """Without a fragment: many of a page's links differ in nothing else."""
+        link = self._joined.get(href)
+        if link is None:
+            link = self._joined[href] = self._resolve(href)
+        return link
+
+    def _resolve(self, href: str) -> Link:
         match = _SIMPLE.fullmatch(href) if self._usable else None
         if match is None:
-            return self._slow(href)
+            return self._join(href)
         kind = match.lastgroup
         if kind == "relative":
             return Link(self._folder(len(match["up"]) // 3) + href[match.end("up") :], False)
         if kind == "root":
             return Link(self._root + href, False)
-        if kind == "fragment":
-            return Link(self._page + href, False)
         if kind == "host":
             return Link(href, match["host"].lower() != self._home)
-        return self._slow(href) if href.partition(":")[0] == self._base.partition(":")[0] else Link(href, False)
+        return self._join(href) if href.partition(":")[0] == self._base.partition(":")[0] else Link(href, False)
 
     def _folder(self, up: int) -> str:
         if up not in self._folders:
