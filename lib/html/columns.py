@@ -29,13 +29,19 @@ FETCH = [
     column("http_status", pa.int32(), "the server's status code"),
     column("http_content_type", pa.string(), "the server's Content-Type header"),
 ]
-RECORD_SCHEMA = pa.schema([column("content", pa.binary(), "the page's bytes"), *FETCH])
+RECORD_SCHEMA = pa.schema(
+    [
+        column("content", pa.binary(), "the page's bytes"),
+        *FETCH,
+        column("http_headers", pa.map_(pa.string(), pa.string()), "the server's headers, names in lower case"),
+    ]
+)
 
 OUTPUT_SCHEMA = pa.schema(
     [
         column("doc_id", pa.string(), "stable id of the record: hash of source_path, source_offset, source_member"),
         *FETCH,
-        column("url_final", pa.string(), "where the page itself sends its reader (<meta> refresh), or else url"),
+        column("url_final", pa.string(), "where its reader is sent (Location of a 3xx, <meta> refresh), or else url"),
         column("content_sha256", pa.string(), "of the bytes as fetched, hexadecimal"),
         column("content_bytes", pa.int64(), "how many bytes were fetched"),
         column("engine", pa.string(), "the parser"),
@@ -47,15 +53,20 @@ OUTPUT_SCHEMA = pa.schema(
         column("charset_declared", pa.string(), "what the HTTP header, or else <meta>, declares"),
         column("replacement_chars", pa.int32(), "U+FFFD in the decoded page: bytes without meaning in this charset"),
         column("title", pa.string(), "<title>, white space collapsed"),
-        column("lang_declared", pa.string(), "<html lang>"),
+        column("lang_declared", pa.string(), "<html lang>, or else Content-Language"),
         column("lang_detected", pa.string(), "ISO 639-3 code of the visible text, by a model; null if very short"),
-        column("canonical_url", pa.string(), "<link rel=canonical>, absolute"),
+        column(
+            "canonical_url",
+            pa.string(),
+            "<link rel=canonical>, or else the header's (Link, Content-Location), absolute",
+        ),
+        column("from_headers", STRINGS, "which columns the page leaves open and an HTTP header fills"),
         column("base_url", pa.string(), "what links are relative to: <base href>, or else url or an addressable file"),
         column("description", pa.string(), "<meta name=description>, or else og:, twitter:, dc."),
-        column("robots", pa.string(), "<meta name=robots>"),
+        column("robots", pa.string(), "<meta name=robots>, or else X-Robots-Tag"),
         column("published", pa.string(), "publication date, ISO 8601"),
         column("published_raw", pa.string(), "the same as it stands in <meta>, JSON-LD or <time>"),
-        column("modified", pa.string(), "date of the last change, ISO 8601"),
+        column("modified", pa.string(), "date of the last change, ISO 8601: the page's, or else Last-Modified"),
         column("modified_raw", pa.string(), "the same as it stands"),
         column("authors", STRINGS, "names in <meta> and JSON-LD, without repetition"),
         column("site_name", pa.string(), "og:site_name or application-name"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -35,7 +37,10 @@ def make_kernel(options: ParseHtml) -> Kernel:
     language, count = _language(options), _counter(options)
 
     def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:
-        rows = [parse(record, options, engine.read, extract) for record in _records(batch)]
+        with _uncollected(engine.NAME):
+            return _answer(batch, [parse(record, options, engine.read, extract) for record in _records(batch)])
+
+    def _answer(batch: pa.RecordBatch, rows: Rows) -> pa.RecordBatch:
         columns = {
             "doc_id": pa.array(_doc_ids(batch)),
             **{field.name: batch.column(field.name) for field in FETCH},
@@ -59,6 +64,22 @@ def make_kernel(options: ParseHtml) -> Kernel:
     return kernel
 
 
+@contextmanager
+def _uncollected(engine: str) -> Iterator[None]:
+    """Let the collector rest for a batch: it walks over a hundred thousand tuples again and again, and frees nothing.
+
+    Not for BeautifulSoup, whose trees are cycles.
+    """
+    if engine == "beautifulsoup" or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _language(options: ParseHtml) -> Callable[[Page], str | None]:
     return (lambda page: detect_language(page.text)) if options.detect_language else (lambda page: None)
 
@@ -71,9 +92,12 @@ def _counter(options: ParseHtml) -> Callable[[Page], list[tuple[str, int]] | Non
 
 
 def _records(batch: pa.RecordBatch) -> Iterable[Record]:
-    names = ("content", "url", "http_content_type", "source_path")
-    contents, *rest = (batch.column(name).to_pylist() for name in names)
-    return (Record(content or b"", *others) for content, *others in zip(contents, *rest, strict=True))
+    names = ("content", "url", "http_content_type", "source_path", "http_status", "http_headers")
+    columns = (batch.column(name).to_pylist() for name in names)
+    return (
+        Record(content or b"", url, content_type, path, status, dict(headers or ()))
+        for content, url, content_type, path, status, headers in zip(*columns, strict=True)
+    )
 
 
 def _doc_ids(batch: pa.RecordBatch) -> list[str]:
@@ -106,6 +130,7 @@ def _plain(rows: Rows) -> dict[str, pa.Array]:
         "url_final": [row.url_final for row in rows],
         "base_url": [row.base_url for row in rows],
         "canonical_url": [row.canonical_url for row in rows],
+        "from_headers": [row.from_headers for row in rows],
         "charset": [row.decoded and row.decoded.charset for row in rows],
         "charset_source": [row.decoded and row.decoded.source for row in rows],
         "charset_declared": [row.decoded and row.decoded.declared for row in rows],

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from lib.html import sniff
 from lib.html.charset import Decoded, decode
+from lib.html.headers import Headers, complete, redirect
 from lib.html.main_text import Extract, MainText
 from lib.html.metadata import Metadata, read_metadata
 from lib.html.options import ParseHtml
@@ -28,6 +29,8 @@ class Record(NamedTuple):
     url: str | None
     content_type: str | None
     source_path: str | None
+    status: int | None
+    headers: Headers
 
 
 class Row(NamedTuple):
@@ -41,6 +44,7 @@ class Row(NamedTuple):
     url_final: str | None = None
     base_url: str | None = None
     canonical_url: str | None = None
+    from_headers: list[str] | None = None
     hreflang: list[tuple[str, str | None]] | None = None
     links: list[tuple[str | None, bool, str, str, str | None]] | None = None  # url, is_external, href, text, rel
     images: list[tuple[str | None, str | None]] | None = None
@@ -54,7 +58,8 @@ class Row(NamedTuple):
 def parse(record: Record, options: ParseHtml, engine: Engine, extract: Extract) -> Row:
     """Read everything off one record."""
     digest = hashlib.sha256(record.content).hexdigest()
-    blank = Row(digest, len(record.content), url_final=record.url)
+    sent_to = redirect(record.headers, record.status, record.url)
+    blank = Row(digest, len(record.content), url_final=sent_to or record.url)
     content, inflated = sniff.inflate(record.content, options.max_page_bytes)
     other = sniff.why_not_html(content, record.content_type)
     if other:
@@ -62,11 +67,10 @@ def parse(record: Record, options: ParseHtml, engine: Engine, extract: Extract) 
     kept = _cut(content, options.max_page_bytes)
     decoded = decode(kept, record.content_type, record.url)
     page = engine(decoded.text, options.max_items)
-    row = _resolved(blank, record, page)
+    row = _resolved(blank, record, page, sent_to)
     main = extract(decoded.text, page)
     flags = _flags(content, inflated, len(kept) < len(content), decoded, page, row)
-    lean = page._replace(measure=_gone)  # a batch of trees need not be in memory at once
-    return _judged(row._replace(decoded=decoded._replace(text=""), page=lean, main=main, flags=flags), options)
+    return _judged(row._replace(decoded=decoded._replace(text=""), main=main, flags=flags), options)
 
 
 def base_url(record: Record, page: Page) -> str:
@@ -75,24 +79,26 @@ def base_url(record: Record, page: Page) -> str:
     if not home and record.source_path and record.source_path.startswith(ADDRESSABLE):
         home = record.source_path
     if page.base:
-        return Resolver(home)(page.base).url or home
+        return Resolver(home).url(page.base) or home
     return home
 
 
-def _resolved(row: Row, record: Record, page: Page) -> Row:
+def _resolved(row: Row, record: Record, page: Page, sent_to: str | None) -> Row:
     base = base_url(record, page)
     resolve = Resolver(base, record.url)
-    metadata = read_metadata(page)
+    page, metadata, filled = complete(page, read_metadata(page), record.headers, record.url)
     refresh = next((content for name, content in page.metas if name == "refresh"), None)
     target = REFRESH.fullmatch(refresh.strip()) if refresh and len(refresh) <= MAX_REFRESH else None
     return row._replace(
+        page=page._replace(measure=_gone),  # a batch of trees need not be in memory at once
         metadata=metadata,
+        from_headers=filled,
         base_url=base or None,
-        url_final=resolve(target["url"]).url if target else record.url,
-        canonical_url=resolve(metadata.canonical).url if metadata.canonical else None,
-        hreflang=[(lang, resolve(href).url) for lang, href in metadata.hreflang],
+        url_final=resolve.url(target["url"]) if target and not sent_to else row.url_final,
+        canonical_url=resolve.url(metadata.canonical) if metadata.canonical else None,
+        hreflang=[(lang, resolve.url(href)) for lang, href in metadata.hreflang],
         links=[(*resolve(href), href, text, rel) for href, text, rel in page.links],
-        images=[(resolve(src).url, alt) for src, alt in page.images],
+        images=[(resolve.url(src), alt) for src, alt in page.images],
     )
 
 

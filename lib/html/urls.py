@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 # Hrefs of which urljoin is known to keep every character: no dot segments, no empty segments or parts, no
@@ -24,11 +23,9 @@ _SIMPLE = re.compile(
 WHITE_SPACE = " \t\n\f\r"
 
 
-class Link(NamedTuple):
-    """An absolute URL (None where no URL can be made of the href), and whether it leads to another host."""
-
-    url: str | None
-    is_external: bool
+# An absolute URL (None where no URL can be made of the href), and whether it leads to another host. A plain tuple:
+# a page has hundreds, and a NamedTuple takes longer to make than most of them to resolve.
+Link = tuple[str | None, bool]
 
 
 class Resolver:
@@ -59,8 +56,12 @@ class Resolver:
         # What urljoin removes (a tab, an empty fragment), it is asked for.
         if not self._usable or not fragment or not fragment.isprintable():
             return self._slow(href)
-        url, is_external = self._document(document) if document else Link(self._page, False)
-        return Link(None if url is None else f"{url}#{fragment}", is_external)
+        url, is_external = self._document(document) if document else (self._page, False)
+        return None if url is None else f"{url}#{fragment}", is_external
+
+    def url(self, href: str) -> str | None:
+        """Resolve an href; the URL alone."""
+        return self(href)[0]
 
     def _document(self, href: str) -> Link:
         """Without a fragment: many of a page's links differ in nothing else."""
@@ -75,12 +76,12 @@ class Resolver:
             return self._join(href)
         kind = match.lastgroup
         if kind == "relative":
-            return Link(self._folder(len(match["up"]) // 3) + href[match.end("up") :], False)
+            return self._folder(len(match["up"]) // 3) + href[match.end("up") :], False
         if kind == "root":
-            return Link(self._root + href, False)
+            return self._root + href, False
         if kind == "host":
-            return Link(href, match["host"].lower() != self._home)
-        return self._join(href) if href.partition(":")[0] == self._base.partition(":")[0] else Link(href, False)
+            return href, match["host"].lower() != self._home
+        return self._join(href) if href.partition(":")[0] == self._base.partition(":")[0] else (href, False)
 
     def _folder(self, up: int) -> str:
         if up not in self._folders:
@@ -96,9 +97,9 @@ class Resolver:
         try:
             url = urljoin(self._base, href)
         except ValueError:
-            return Link(None, False)
+            return None, False
         host = _host(url)
-        return Link(url, bool(host) and host != self._home)
+        return url, bool(host) and host != self._home
 
 
 def _is_plain(base: str) -> bool:

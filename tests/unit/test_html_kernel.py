@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pyarrow as pa
@@ -68,6 +69,53 @@ def test_a_page_becomes_a_row_of_fields() -> None:
     assert row["tables"] == [[["1", "2"]]]
     assert row["text"] == "Hello\n\nOne two three four.\n\n1  2"
     assert row["word_count"] == 7
+
+
+HEADERS = [
+    ("content-language", "de"),
+    ("link", '</next>; rel=next, </canonical>; rel="canonical"'),
+    ("x-robots-tag", "noindex"),
+    ("last-modified", "Wed, 01 May 2024 10:00:00 GMT"),
+]
+
+
+def test_headers_fill_what_a_page_leaves_open_and_the_row_says_so() -> None:
+    row = rows(b"<base href=/docs/><p>x", url="https://ex.org/a", http_headers=HEADERS)[0]
+    assert (row["lang_declared"], row["robots"]) == ("de", "noindex")
+    assert row["canonical_url"] == "https://ex.org/canonical"
+    assert (row["modified"], row["modified_raw"]) == ("2024-05-01T10:00:00+00:00", "Wed, 01 May 2024 10:00:00 GMT")
+    assert row["from_headers"] == ["lang_declared", "canonical_url", "robots", "modified"]
+
+
+def test_what_a_page_says_wins_over_its_headers() -> None:
+    page = (
+        b"<html lang=en><link rel=canonical href=/own><meta name=robots content=all>"
+        b"<meta name=last-modified content=2020-01-01>"
+    )
+    row = rows(page, url="https://ex.org/a", http_headers=HEADERS)[0]
+    assert (row["lang_declared"], row["robots"], row["modified"]) == ("en", "all", "2020-01-01")
+    assert (row["canonical_url"], row["from_headers"]) == ("https://ex.org/own", [])
+
+
+def test_content_location_is_canonical_where_nothing_else_is() -> None:
+    row = rows(b"<p>x", url="https://ex.org/a/", http_headers=[("content-location", "index.en.html")])[0]
+    assert row["canonical_url"] == "https://ex.org/a/index.en.html"
+
+
+def test_several_content_languages_say_nothing() -> None:
+    assert rows(b"<p>x", http_headers=[("content-language", "de, en")])[0]["lang_declared"] is None
+
+
+def test_a_location_counts_where_the_answer_is_a_redirect() -> None:
+    page, moved = b"<meta http-equiv=refresh content='0; url=/refresh'>", [("location", "/moved")]
+    (found,) = rows(page, url="https://ex.org/a", http_status=302, http_headers=moved)
+    (other,) = rows(page, url="https://ex.org/a", http_status=200, http_headers=moved)
+    assert (found["url_final"], other["url_final"]) == ("https://ex.org/moved", "https://ex.org/refresh")
+
+
+def test_the_collector_is_at_work_again_after_a_batch() -> None:
+    rows(b"<p>x")
+    assert gc.isenabled()
 
 
 def test_an_empty_record_is_an_empty_row() -> None:
