@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 
 from harm.runs import RUN, finish, request, rows, start, write
 from lib.request import Request
+from lib.spark.run import execute
 
 pytestmark = [pytest.mark.spark, pytest.mark.chaos]
 
@@ -75,20 +75,7 @@ def test_kill_everything_at_random_moments(slow, tmp_path):
     proven(out)
 
 
-def operations(role: str, request: Request, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Kill the role at its first, second, ... operation on a file of the output, until none is left to kill at."""
-    monkeypatch.setenv("KILL_BELOW", request.output.removeprefix("file://"))
-    monkeypatch.setenv("KILL_FLAG", str(folder / "flag"))
-    for number in range(1, 100):
-        (folder / "flag").mkdir()
-        monkeypatch.setenv("KILL", f"{role}:{number}")
-        process = start(request, folder)
-        process.wait(120)
-        if (folder / "flag").exists():
-            return
-        yield number
-
-
+@pytest.mark.usefixtures("spark")
 @pytest.mark.parametrize("role", ["driver", "worker", "child"])
 def test_kill_at_every_file_operation_in_turn(role, tmp_path, monkeypatch):
     uri = write(tmp_path / "lines.txt", LINES)
@@ -107,8 +94,8 @@ def test_kill_at_every_file_operation_in_turn(role, tmp_path, monkeypatch):
         if (tmp_path / "flag").exists():
             break  # it ended before its n-th operation: there is none
         monkeypatch.delenv("KILL")
-        code, summary = finish(start(wanted, tmp_path))
-        assert (code, summary["records"], summary["failed"]) == (0, 400, 0)
+        end = execute(wanted)
+        assert (end.exit_code, end.summary["records"], end.summary["failed"]) == (0, 400, 0)
         proven(out)
     assert survived > {"driver": 12, "worker": 3, "child": 1}[role]
 
