@@ -35,7 +35,10 @@ class Stat:
 
 
 def by_scheme(local: Callable[P, T]) -> Callable[P, T]:
-    """Hand `hdfs://` to the function of the same name in lib/hdfs.py; the URI is the first argument that is a text."""
+    """Hand `hdfs://` to the function of the same name in lib/hdfs.py, and https:// to that in lib/web.py.
+
+    The URI is the first argument that is a text. What lib/web.py does not have, as it only reads, is refused.
+    """
 
     @functools.wraps(local)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -44,6 +47,10 @@ def by_scheme(local: Callable[P, T]) -> Callable[P, T]:
             from lib import hdfs
 
             return cast("Callable[P, T]", getattr(hdfs, local.__name__))(*args, **kwargs)
+        if uri.startswith(("https://", "http://")):
+            from lib import web
+
+            return cast("Callable[P, T]", getattr(web, local.__name__, local))(*args, **kwargs)
         return local(*args, **kwargs)
 
     return call

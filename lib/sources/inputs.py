@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from lib.errors import UsageError
 from lib.storage import Stat, expand, read_bytes, to_uri
+
+AT_ONCE = 16  # lines of a list that are looked up together: a server takes its time for each
 
 
 def expand_inputs(inputs: Sequence[str], prefix: str = "") -> list[Stat]:
@@ -17,10 +20,12 @@ def expand_inputs(inputs: Sequence[str], prefix: str = "") -> list[Stat]:
     Raises UsageError where an input means no file.
     """
     files: dict[str, Stat] = {}
-    for text in inputs:
-        for line in _lines(text, prefix):
-            found = _expand(line, "" if line == text else f" (a line of {text})")
-            files.update((file.uri, file) for file in found)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for text in inputs:
+            where = f" (a line of {text})"
+            lines = ((line, "" if line == text else where) for line in _lines(text, prefix))
+            for found in pool.map(lambda line: _expand(*line), lines):
+                files.update((file.uri, file) for file in found)
     return list(files.values())
 
 
