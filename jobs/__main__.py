@@ -144,7 +144,7 @@ def _run(options: argparse.Namespace, command: str) -> int:
         end = execute(request)
         if not request.quiet and end.summary:
             print(closing(end, request, sample=not options.input), file=sys.stderr)
-        answer.write(json.dumps(end.summary, ensure_ascii=False) + "\n")
+        _tell(answer, end)
     return end.exit_code
 
 
@@ -153,8 +153,16 @@ def _run_task(task: Task[Any], request: Request) -> int:
 
     with _only_the_answer_on_stdout() as answer:
         end = execute_task(task, request)
-        answer.write(json.dumps(end.summary, ensure_ascii=False) + "\n")
+        _tell(answer, end)
     return end.exit_code
+
+
+def _tell(answer: IO[str], end: End) -> None:
+    try:
+        answer.write(json.dumps(end.summary, ensure_ascii=False) + "\n")
+        answer.flush()
+    except BrokenPipeError:  # nobody reads it; the exit code still counts
+        os.dup2(os.open(os.devnull, os.O_WRONLY), answer.fileno())
 
 
 def _runner(master: str) -> Callable[[Request], End]:

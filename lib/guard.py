@@ -66,7 +66,7 @@ def try_set_up(work: Work, folder: Path) -> str:
     if (told := folder / "error.json").exists():
         found: dict[str, str] = json.loads(told.read_text())
         return found["message"]
-    return "" if process.exitcode == 0 else f"{_exit_words(process.exitcode)}: {_excerpt(folder / 'stderr')}"
+    return "" if process.exitcode == 0 else f"{_exit_words(process.exitcode)}: {_gist(_excerpt(folder / 'stderr'))}"
 
 
 def _learn(lessons: Lessons, death: Death, first: int, last: int) -> Lessons:
@@ -74,7 +74,7 @@ def _learn(lessons: Lessons, death: Death, first: int, last: int) -> Lessons:
     deaths = [*lessons.deaths, death]
     step = STEP_NAMES.index(death.step)
     if step not in (READ, KERNEL) or first < 0:
-        raise SplitFailed("bug", f"the child process died in {death.step} ({death.exit}): {death.stderr[-300:]}")
+        raise SplitFailed("bug", f"the child process died in {death.step} ({death.exit}): {_gist(death.stderr)}")
     if first in lessons.verdicts:
         raise SplitFailed("bug", f"the record at position {first} cannot even be passed over ({death.exit})")
     if first == last and lessons.alone(first):
@@ -181,6 +181,11 @@ def _excerpt(path: Path) -> str:
             lines[STDERR_LINES // 2 : -STDERR_LINES // 2] = ["..."]
         return "\n".join(line[:300] for line in lines)
     return ""
+
+
+def _gist(stderr: str) -> str:
+    """The first line, which names the signal."""
+    return next(iter(stderr.splitlines()), "it said nothing")
 
 
 def scratch(base: Path, split_id: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from jobs.__main__ import add_run_options, main
+from jobs.__main__ import _tell, add_run_options, main
 from lib.closing import closing
 from lib.door import build_request
 from lib.errors import UsageError
@@ -267,3 +268,10 @@ def test_the_end_is_told_to_a_person():
     assert closing(End(0, summary), made, sample=True).splitlines()[-1] == (
         "that was the sample; your own: scripts/run.sh measure_lines --input 'FOLDER/*' --output out/mine"
     )
+
+
+def test_the_exit_code_counts_where_nobody_reads_the_answer():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as answer:
+        _tell(answer, End(4, {"job": "measure_lines"}))

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harm.lines import CODES, JOB, HarmConfig, LinesSource, measure_table_rows
+from harm.lines import CODES, HARMS, JOB, HarmConfig, LinesSource, make_kernel, measure_table_rows
 from lib.child import Child, Lessons, Page, Work
-from lib.guard import SplitFailed, do_split
+from lib.guard import SplitFailed, do_split, try_set_up
+from lib.job import Kernel
 from lib.options import ParquetOptions, RunOptions
 from lib.part import read_footer, read_receipt
 from lib.receipt import load_ranges
@@ -32,6 +33,11 @@ def work_on(folder: Path, lines: list[bytes], run: RunOptions = RUN) -> Work:
     source = LinesSource()
     (pieces,) = source.plan([f"file://{path}"], 1 << 30)
     return Work(JOB, HarmConfig(), source, Split("0001-000000", "harm.lines", pieces), run)
+
+
+def crash(config: HarmConfig) -> Kernel:
+    HARMS[b"segv"]()
+    return make_kernel(config)
 
 
 def rows(work: Work, folder: Path) -> list[dict]:
@@ -182,3 +188,8 @@ def test_a_kernel_that_cannot_be_made_is_no_record_s_fault(tmp_path):
     with pytest.raises(SplitFailed, match="NoneType") as error:
         rows(broken, tmp_path)
     assert error.value.kind == "setup"
+
+
+def test_a_set_up_that_crashes_is_told_in_one_line(tmp_path):
+    crashing = replace(work_on(tmp_path, []), job=replace(JOB, make_kernel=crash))
+    assert try_set_up(crashing, tmp_path) == "killed by SIGSEGV: Fatal Python error: Segmentation fault"
