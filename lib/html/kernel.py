@@ -44,8 +44,10 @@ def make_kernel(options: ParseHtml) -> Kernel:
         columns = {
             "doc_id": pa.array(_doc_ids(batch)),
             **{field.name: batch.column(field.name) for field in FETCH},
-            "engine": pa.repeat(engine.NAME, len(rows)),
-            "engine_version": pa.repeat(engine.VERSION, len(rows)),
+            "engine": pa.array([row.page.engine[0] if row.page else engine.NAME for row in rows], pa.string()),
+            "engine_version": pa.array(
+                [row.page.engine[1] if row.page else engine.VERSION for row in rows], pa.string()
+            ),
             **_columns(rows),
             "lang_detected": _of([row.page for row in rows], language, pa.string()),
             "keyword_counts": _of([row.page for row in rows], count, OUTPUT_SCHEMA.field("keyword_counts").type),

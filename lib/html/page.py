@@ -21,6 +21,7 @@ class Page(NamedTuple):
     times: list[tuple[str, str]]  # <time>: datetime, itemprop or ""
     json_ld: list[str]  # raw
     tables: list[list[list[str]]]  # tables of rows of cells
+    engine: tuple[str, str]  # name and version of who read this
     cut: bool  # a list holds more in the page than max_items
     measure: Callable[[int, int, int], str | None]  # (nodes, depth, attributes): which limit the tree exceeds
 

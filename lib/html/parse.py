@@ -69,7 +69,7 @@ def parse(record: Record, options: ParseHtml, engine: Engine, extract: Extract) 
     page = engine(decoded.text, options.max_items)
     row = _resolved(blank, record, page, sent_to)
     main = extract(decoded.text, page)
-    flags = _flags(content, inflated, len(kept) < len(content), decoded, page, row)
+    flags = _flags(content, inflated, len(kept) < len(content), decoded, page, row, options)
     return _judged(row._replace(decoded=decoded._replace(text=""), main=main, flags=flags), options)
 
 
@@ -112,7 +112,9 @@ def _cut(content: bytes, limit: int) -> bytes:
     return content[:end]
 
 
-def _flags(content: bytes, inflated: bool, cut: bool, decoded: Decoded, page: Page, row: Row) -> tuple[str, ...]:
+def _flags(
+    content: bytes, inflated: bool, cut: bool, decoded: Decoded, page: Page, row: Row, options: ParseHtml
+) -> tuple[str, ...]:
     claims = {
         "empty": not content,
         "decompressed": inflated,
@@ -121,6 +123,7 @@ def _flags(content: bytes, inflated: bool, cut: bool, decoded: Decoded, page: Pa
         "undecodable_bytes": decoded.replacement_chars > 0,
         "items_cut": page.cut,
         "json_ld_invalid": row.metadata is not None and row.metadata.json_ld_invalid,
+        "engine_guarded": page.engine[0] != options.engine,
         "bad_urls": any(link[0] is None for link in row.links or ()),
     }
     return tuple(flag for flag, holds in claims.items() if holds)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import bs4
+import lxml.etree
 import turbohtml
 from bs4.element import NavigableString
 
@@ -17,11 +18,17 @@ NAME = "beautifulsoup"
 VERSION = bs4.__version__
 # XHTML is read as the HTML it is sent as.
 warnings.filterwarnings("ignore", category=bs4.XMLParsedAsHTMLWarning)
+# Beyond these turbohtml reads the page instead, and the row's `engine` and flags say so.
+MAX_CHARACTERS = 2_000_000
+MAX_NODES, MAX_DEPTH, MAX_ATTRIBUTES = 25_000, 256, 256
 UNSEEN = {"script", "style", "template", "head", "title", "noscript"}
 
 
 def read(text: str, max_items: int) -> Page:
     """Parse a page and read its fields; see lib/html/turbo.py."""
+    document = turbohtml.parse(text, positions=False)
+    if too_much(text, document):
+        return turbo.read_document(document, max_items)
     soup: Any = bs4.BeautifulSoup(text, "lxml")
     limit = max_items + 1
     links = [
@@ -51,9 +58,23 @@ def read(text: str, max_items: int) -> Page:
         ],
         json_ld=[str(tag.string or "") for tag in soup.find_all("script", type="application/ld+json", limit=max_items)],
         tables=tables[:max_items],
+        engine=(NAME, VERSION),
         cut=any(len(each) > max_items for each in (links, images, headings, tables)),
-        measure=lambda *limits: turbo.exceeds(turbohtml.parse(text, positions=False), *limits),
+        measure=lambda *limits: turbo.exceeds(document, *limits),
     )
+
+
+def too_much(text: str, document: Any) -> str | None:
+    """Why BeautifulSoup would take minutes or gigabytes; None where it would not."""
+    if len(text) > MAX_CHARACTERS:
+        return f"more than {MAX_CHARACTERS} characters"
+    shape = turbo.exceeds(document, MAX_NODES, MAX_DEPTH, MAX_ATTRIBUTES)
+    if shape:
+        return shape
+    # libxml2 nests what HTML5 does not: one <h1> in the other, one <table> in the other.
+    tree = lxml.etree.HTML(text.encode("utf-8", "replace"), lxml.etree.HTMLParser(encoding="utf-8", huge_tree=True))
+    deep = tree is not None and tree.xpath(f"boolean({'/*' * MAX_DEPTH})")
+    return f"elements nested {MAX_DEPTH} deep" if deep else None
 
 
 def _visible(soup: Any) -> Iterator[str]:

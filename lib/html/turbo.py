@@ -59,6 +59,7 @@ def read_document(document: Any, max_items: int) -> Page:
             if (script.attr("type") or "").strip().lower() == "application/ld+json"
         ],
         tables=tables[:max_items],
+        engine=(NAME, VERSION),
         cut=any(len(each) > max_items for each in (*found.values(), tables)),
         measure=lambda nodes, depth, attributes: exceeds(document, nodes, depth, attributes),
     )

@@ -21,6 +21,11 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "100k nested div": lambda: b"<div>" * 100_000,
     "1M nested div": lambda: b"<div>" * 1_000_000,
     "3k distinct p font": lambda: "".join(f"<p><font c{n}>" for n in range(3000)).encode(),
+    # https://github.com/lexbor/lexbor/issues/340
+    "reconstructed formatting": lambda: "".join(
+        [*(f"<b {n}>" for n in range(2000)), *(f"<i {n}>" for n in range(2000)), "x</b>" * 2000]
+    ).encode(),
+    "8k headings": lambda: b"<h1>x" * 8_000,
     "misnested b p": lambda: b"<b>" * 3000 + b"<p>" * 3000,
     "misnested a": lambda: b"<a>" * 20_000 + b"x",
     "misnested a b p": lambda: b"<a><b><p>" * 20_000,
@@ -70,6 +75,12 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "long content type": lambda: b"<meta charset='" + b"x" * 2_000_000 + b"'>",
 }
 
+MODES = {
+    "fast": ParseHtml(main_text="fast"),
+    "union": ParseHtml(main_text="union"),
+    "beautifulsoup": ParseHtml(engine="beautifulsoup", main_text="none"),
+}
+
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_page_is_a_row_within_two_seconds(name: str) -> None:
@@ -79,6 +90,15 @@ def test_a_hostile_page_is_a_row_within_two_seconds(name: str) -> None:
     assert time.process_time() - before < 2
     assert row["status"] in {"ok", "partial"}
     assert (row["status"] == "partial") == (row["error_code"] is not None)
+
+
+@pytest.mark.parametrize("name", ["8k headings", "3k distinct p font", "reconstructed formatting", "100k attributes"])
+def test_turbohtml_reads_what_would_keep_beautifulsoup_for_minutes(name: str) -> None:
+    page = b"<title>hostile</title>" + HOSTILE[name]()
+    before = time.process_time()
+    row = rows(page, options=ParseHtml(engine="beautifulsoup", main_text="none"))[0]
+    assert time.process_time() - before < 2
+    assert (row["title"], row["engine"], row["flags"]) == ("hostile", "turbohtml", ["engine_guarded"])
 
 
 def test_a_page_over_the_limit_is_cut_and_says_so() -> None:
@@ -110,7 +130,7 @@ def test_damaged_gzip_gives_what_comes_before_the_damage() -> None:
 
 
 @pytest.mark.figures
-@pytest.mark.parametrize("mode", ["fast", "union"])
+@pytest.mark.parametrize("mode", list(MODES))
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_page_takes_less_than_500_mb(name: str, mode: str) -> None:
     code = (
@@ -125,10 +145,10 @@ def test_a_hostile_page_takes_less_than_500_mb(name: str, mode: str) -> None:
 
 def measure(name: str, mode: str) -> tuple[float, float]:
     """CPU seconds of one page, and by how many bytes this process's peak has grown."""
-    rows(b"<p>warm", options=ParseHtml(main_text=mode))  # type: ignore[arg-type]
+    rows(b"<p>warm", options=MODES[mode])
     page = HOSTILE[name]()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     before = time.process_time()
-    rows(page, options=ParseHtml(main_text=mode))  # type: ignore[arg-type]
+    rows(page, options=MODES[mode])
     seconds = time.process_time() - before
     return seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * 1024
