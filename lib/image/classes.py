@@ -58,7 +58,7 @@ def classify(picture: Picture, alpha: Bytes | None) -> Class:
     if uniform is not None:
         return Class("alpha_only", coverage, uniform, flags)
     seen = _sampled(picture)
-    if _spread(seen.colors) > SPREAD or _spread(_all_visible(picture, alpha)) > SPREAD:
+    if _spread(seen.colors) > SPREAD or _spread_of_all(picture, alpha) > SPREAD:
         if _premultiplied(seen):
             flags.append("premultiplied_suspect")
         return Class("color_alpha", coverage, _mean(seen), flags)
@@ -119,12 +119,16 @@ def _sampled(picture: Picture) -> Seen:
     return Seen(flat[:-1, visible], flat[-1, visible])
 
 
-def _all_visible(picture: Picture, alpha: Bytes) -> Bytes:
-    """Colours (1 or 3, n)."""
+def _spread_of_all(picture: Picture, alpha: Bytes) -> int:
+    """The widest channel's, over all visible pixels."""
     if picture.table is not None:
         used = np.bincount(picture.pixels.reshape(-1), minlength=256) > 0
-        return picture.table[used & (picture.table[:, 3] >= VISIBLE), :3].T
-    return picture.colors()[alpha >= VISIBLE].T
+        return _spread(picture.table[used & (picture.table[:, 3] >= VISIBLE), :3].T)
+    # What is hidden becomes 255 for the least and 0 for the greatest: cheaper than to pick out what is visible.
+    hidden = np.negative((alpha < VISIBLE).view(np.uint8))
+    colors = picture.colors()
+    channels = (np.ascontiguousarray(colors[..., i]) for i in range(colors.shape[2]))
+    return max(int((one & ~hidden).max()) - int((one | hidden).min()) for one in channels)
 
 
 def _spread(colors: Bytes) -> int:
