@@ -56,6 +56,10 @@ class ConvertImages:
     def __post_init__(self) -> None:
         if self.split.validation + self.split.test > 1:
             raise ValueError("split.validation and split.test must be at most 1 together")
+        if self.export == "png" and self.size & (self.size - 1):
+            raise ValueError(
+                f"size must be a power of two with export: png, got {self.size} (StyleGAN2 takes no other)"
+            )
         if self.mode == "alpha_luma" and self.classes.opaque == "convert":
             raise ValueError(
                 "classes.opaque: convert with mode: alpha_luma makes every opaque picture blank; "
