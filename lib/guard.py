@@ -7,6 +7,7 @@ records that were in flight one at a time; a record that kills alone gets its ro
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import shutil
@@ -22,11 +23,12 @@ from pathlib import Path
 from types import ModuleType
 
 from lib import child
-from lib.child import KERNEL, READ, STEP_NAMES, Lessons, Page, Verdict, Work
+from lib.child import KERNEL, READ, SETUP, STEP_NAMES, Lessons, Page, Verdict, Work
 from lib.receipt import Death
 from lib.split import Split
 
 POLL_SECONDS = 0.2
+SET_UP_SECONDS = 600.0  # to make a kernel; a model that deadlocks while it loads must not hang the run
 DUMP_SECONDS = 0.3  # to print where a hanging child is, before it is killed
 STDERR_LINES = 20
 # pa.array() imports pandas at its first call: 0.3 s in every child unless the forkserver has done it.
@@ -104,13 +106,16 @@ def _live(work: Work, lessons: Lessons, folder: Path) -> tuple[Death, int, int] 
     step, first, last = hung or page.read()[:3]
     stderr = _excerpt(folder / "stderr")
     code = "hang" if hung else _code(process.exitcode, stderr)
-    exit_ = f"no end in {work.run.record_timeout_seconds:g} s" if hung else _exit_words(process.exitcode)
+    seconds = SET_UP_SECONDS if step == SETUP else work.run.record_timeout_seconds
+    exit_ = f"no end in {seconds:g} s" if hung else _exit_words(process.exitcode)
     return Death(first if first >= 0 else None, STEP_NAMES[step], code, exit_, stderr), first, last
 
 
 def _start(work: Work, lessons: Lessons, folder: Path) -> BaseProcess:
     forks = get_context("forkserver")
     forks.set_forkserver_preload([*PRELOAD, work.job.make_kernel.__module__, type(work.source).__module__])
+    # Many tasks share a node: one thread each, or they fight.
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
     # The forkserver of 3.11 to 3.13 does not take sys.path over: code from --py-files would be imported per child.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     process = forks.Process(
@@ -134,7 +139,8 @@ def _watch(process: BaseProcess, page: Page, timeout_seconds: float) -> tuple[in
             began, waited_before = since, waited
         # Time that the child wanted to run and was not let is the node's, not the record's.
         spent = time.monotonic() - since - (waited - waited_before)
-        if step in (READ, KERNEL) and spent > timeout_seconds and page.read()[3] == since:
+        limit = {SETUP: SET_UP_SECONDS, READ: timeout_seconds, KERNEL: timeout_seconds}.get(step, math.inf)
+        if spent > limit and page.read()[3] == since:
             return step, first, last
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,3 +194,15 @@ def test_a_kernel_that_cannot_be_made_is_no_record_s_fault(tmp_path):
 def test_a_set_up_that_crashes_is_told_in_one_line(tmp_path):
     crashing = replace(work_on(tmp_path, []), job=replace(JOB, make_kernel=crash))
     assert try_set_up(crashing, tmp_path) == "killed by SIGSEGV: Fatal Python error: Segmentation fault"
+
+
+def make_no_kernel(config: HarmConfig) -> None:
+    """A set-up that never ends."""
+    time.sleep(600)
+
+
+def test_a_set_up_that_never_ends_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("lib.guard.SET_UP_SECONDS", 1.0)
+    work = replace(work_on(tmp_path, [b"a"]), job=replace(JOB, make_kernel=make_no_kernel))
+    with pytest.raises(SplitFailed, match=r"died in set-up \(no end in 1 s\)"):
+        rows(work, tmp_path)
