@@ -97,7 +97,8 @@ class WarcSource:
     def pass_over(self, split: Split, limits: ReadLimits, position: int) -> tuple[pa.RecordBatch, int | None]:
         """A failed row for the record at `position`, up to where the next one seems to begin.
 
-        Where storage fails it reaches to the end of the piece.
+        Records that share its member are given up with it: to find them it would have to be inflated, which may be
+        what failed. Where storage fails it reaches to the end of the piece.
         """
         number, offset, index = _place(split, position)
         piece = split.pieces[number]
@@ -173,7 +174,7 @@ class _Reader:
 
     def _only_record(self, member: Member, stream: Stream) -> Record | None:
         """The record of a member that holds no more than one, all of it read at once: the usual case, quickly."""
-        position = self.rows.position(member.offset, 0)
+        position = _position(self.rows.number, member.offset, 0)
         if position >= self.stop:
             return None
         self.announce(position)

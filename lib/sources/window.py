@@ -30,6 +30,10 @@ class Window:
             self._load(offset, length)
         return memoryview(self._held)[offset - self._base : offset - self._base + length]
 
+    def learn(self, length: int) -> None:
+        """Note how long a member was."""
+        self.usual_bytes = max(2048, min((3 * self.usual_bytes + length) // 4, BLOCK_BYTES >> 2))
+
     def _load(self, offset: int, length: int) -> None:
         begin = offset - self._base
         kept = self._held[begin:] if 0 <= begin <= len(self._held) else b""
@@ -85,7 +89,7 @@ class GzipMember:
         self.end: int | None = None  # known when all is read
         self._step = CAREFUL_BYTES if careful else 1 << 62
         self._at = offset
-        self._tail = b""
+        self._tail: bytes = b""
         self._failure: Damaged | None = None
         self._engine: Any = (zlib if careful else isal_zlib).decompressobj(31)
 
@@ -125,8 +129,7 @@ class GzipMember:
             raise Damaged("the file ends inside the record", truncated=True)
         if self._engine.eof:
             self.end = self._at - len(self._engine.unused_data)
-            usual = (3 * self.window.usual_bytes + self.end - self.offset) // 4
-            self.window.usual_bytes = max(4096, min(usual, BLOCK_BYTES >> 2))
+            self.window.learn(self.end - self.offset)
         return part
 
 
