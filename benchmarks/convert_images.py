@@ -163,9 +163,9 @@ def stages(contents: list[bytes]) -> dict[str, Callable[[], object]]:
     def resize_alone() -> None:
         for shape, count in groups.items():
             stack = stacks[shape]
-            assert isinstance(stack, FastStack)
-            for _ in range(-(-count // PACK)):
-                stack.resizer.resize_pil(stack.source_image, stack.target_image, stack.options)
+            if isinstance(stack, FastStack):  # else the size is right already
+                for _ in range(-(-count // PACK)):
+                    stack.resizer.resize_pil(stack.source_image, stack.target_image, stack.options)
 
     outputs = [np.ascontiguousarray(output)[..., None] for output in resize()]
     return {
