@@ -86,14 +86,14 @@ def data_sets() -> dict[str, Data]:
     }  # fmt: skip
 
 
-def cases(count: int, seed: int = 1) -> Iterator[Case]:
+def cases(count: int, seed: int = 1, widths: tuple[float, float] = (0.5, 2)) -> Iterator[Case]:
+    """Kernels of `widths` times a typical distance; below a fifth, all points together weigh nothing beside the row."""
     r = np.random.default_rng(seed)
     for _ in range(count):
         data = str(r.choice(["cancer", "iris", "diabetes", "mixed"]))
         kinds = ["quartile", "decile", "none"] + ([] if data == "diabetes" else ["entropy"])
         metric = str(r.choice(["euclidean", "euclidean", "manhattan", "cosine", "sqeuclidean", "chebyshev", "hamming"]))
-        # Half to twice a typical distance: far narrower kernels leave the row alone with itself, all else is noise.
-        width = float(r.uniform(0.5, 2) * TYPICAL[metric](WIDTHS[data]))
+        width = float(r.uniform(*widths) * TYPICAL[metric](WIDTHS[data]))
         yield Case(
             data=data,
             discretizer=str(r.choice(kinds)),

@@ -134,30 +134,35 @@ def _doubts(
     if not ask.std_error and not ask.stability_z:
         return errors, stable
     everything = [solve_ridge(moments.gram, moments.cross, ALPHA) for moments, _ in slots]
+    first = local(0)
+    room = np.empty_like(first.scaled[: len(first.own) + 1])
     for i in range(real):
         points = local(i)
         for slot, (moments, fit) in enumerate(slots):
             if ask.std_error:
-                errors[slot][i] = _std_errors(points, int(labels[i, slot]), moments, fit, i)
+                errors[slot][i] = _std_errors(points, int(labels[i, slot]), moments, fit, i, room)
             if ask.stability_z:
-                stable[slot][i] = _stable(points, int(labels[i, slot]), moments, fit, i, everything[slot][i], ask)
+                weights = everything[slot][i]
+                stable[slot][i] = _stable(points, int(labels[i, slot]), moments, fit, i, weights, ask, room)
     return errors, stable
 
 
-def _std_errors(points: Local, label: int, moments: Moments, fit: Fit, i: int) -> Floats:
+def _std_errors(points: Local, label: int, moments: Moments, fit: Fit, i: int, room: Floats) -> Floats:
     d, picks = len(points.own), fit.features[i]
     real = picks >= 0
     picks = picks[real]
     covariance = sandwich(
-        points.scaled[picks], points.scaled[d], points.scaled[d + 1 + label], moments.mean_x[i, picks],
-        fit.weights[i, real], float(fit.intercept[i]), moments.gram[i][np.ix_(picks, picks)],
+        points.scaled[[*picks, d]], points.scaled[d + 1 + label], moments.mean_x[i, picks], fit.weights[i, real],
+        float(fit.intercept[i]), moments.gram[i][np.ix_(picks, picks)], room[: len(picks) + 1],
     )  # fmt: skip
     out = np.full(len(real), np.nan)
     out[: len(picks)] = np.sqrt(np.diag(covariance))
     return out
 
 
-def _stable(points: Local, label: int, moments: Moments, fit: Fit, i: int, weights: Floats, ask: Ask) -> bool | None:
+def _stable(
+    points: Local, label: int, moments: Moments, fit: Fit, i: int, weights: Floats, ask: Ask, room: Floats
+) -> bool | None:
     d = len(points.own)
     chosen = np.zeros(d, bool)
     chosen[fit.features[i][fit.features[i] >= 0]] = True
@@ -166,7 +171,7 @@ def _stable(points: Local, label: int, moments: Moments, fit: Fit, i: int, weigh
     mean_x = moments.mean_x[i]
     intercept = float(moments.mean_y[i] - mean_x @ weights)
     covariance = sandwich(
-        points.scaled[:d], points.scaled[d], points.scaled[d + 1 + label], mean_x, weights, intercept, moments.gram[i]
+        points.scaled[: d + 1], points.scaled[d + 1 + label], mean_x, weights, intercept, moments.gram[i], room
     )
     by_weight = resolved(ask.feature_selection, ask.num_features) == "highest_weights"
     scale = np.abs(moments.own[i]) if by_weight else np.sqrt(np.maximum(np.diag(moments.gram[i]), 0))

@@ -59,6 +59,7 @@ class ExplainText:
     text: str = "text"
     keys: tuple[str, ...] = ()
     labels: tuple[Annotated[int, Meta(ge=0)], ...] = (1,)
+    top_labels: Annotated[int, Meta(ge=0)] = 0
     num_features: Count = 10
     num_samples: Annotated[int, Meta(ge=10)] = 5000
     feature_selection: Selection = "auto"
@@ -160,7 +161,15 @@ def explain(
     local = Local(scaled, np.ones(d), shift)
     ask = Ask(config.num_features, config.num_samples, config.feature_selection, config.kernel_width,
               std_error=config.std_error, stability_z=config.stability_z)  # fmt: skip
-    return said[0], explain_block(lambda _: local, said[:1], np.array([config.labels]), ask, 1)
+    return said[0], explain_block(lambda _: local, said[:1], np.array([labels_of(said[0], config)]), ask, 1)
+
+
+def labels_of(probabilities: Floats, config: ExplainText) -> list[int]:
+    """The labels asked for, or the likeliest ones first."""
+    if config.top_labels:
+        likeliest: list[int] = np.argsort(probabilities)[::-1][: config.top_labels].tolist()
+        return likeliest
+    return list(config.labels)
 
 
 def prepare(config: ExplainText, inputs: Sequence[str]) -> ExplainText:
@@ -171,7 +180,7 @@ def prepare(config: ExplainText, inputs: Sequence[str]) -> ExplainText:
     model = load(model_file)
     if not classifies(model):
         raise UsageError("explain_text: the model gives no probabilities (predict_proba)")
-    wrong = [label for label in config.labels if label >= len(model.classes_)]
+    wrong = [label for label in config.labels if not config.top_labels and label >= len(model.classes_)]
     if wrong:
         raise UsageError(f"explain_text.labels must be below {len(model.classes_)}; got {wrong[0]}")
     refuse_moods(model.predict_proba, ["one text", "and another"])
@@ -197,7 +206,9 @@ def make_kernel(config: ExplainText) -> Kernel:
         names = list(words.places)
         return out | {
             "predicted_class": classes[int(said.argmax())], "probabilities": said.tolist(), "words": len(names),
-            "explanations": [_told(found, slot, label, classes, names) for slot, label in enumerate(config.labels)],
+            "explanations": [
+                _told(found, slot, label, classes, names) for slot, label in enumerate(labels_of(said, config))
+            ],
         }  # fmt: skip
 
     schema = pa.schema([*OUTPUT_SCHEMA, *(pa.field(n, pa.string()) for n in ("status", "error_code", "error_detail"))])

@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 from lime_grid import Data, cases, data_sets, difference
+from threadpoolctl import threadpool_limits
 
 CLOSE = 1e-9
 
@@ -15,7 +16,7 @@ def data() -> dict[str, Data]:
 
 @pytest.fixture(autouse=True)
 def _quiet():
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # lime's regressions are often singular
         yield
 
@@ -36,5 +37,14 @@ def test_another_seed_gives_another_answer(data: dict[str, Data]) -> None:
 def test_the_full_grid_equals_lime(data: dict[str, Data]) -> None:
     found = {case: difference(data[case.data], case, count=4) for case in cases(400, seed=7)}
     print(f"{len(found)} configurations x 4 rows: worst {max(found.values()):.1e}")
+
+    assert {case: off for case, off in found.items() if off > CLOSE} == {}
+
+
+@pytest.mark.figures
+def test_narrow_kernels_equal_lime(data: dict[str, Data]) -> None:
+    narrow = [case for case in cases(300, seed=11, widths=(0.2, 0.5)) if case.kernel_width is not None]
+    found = {case: difference(data[case.data], case, count=3) for case in narrow}
+    print(f"{len(found)} narrow configurations x 3 rows: worst {max(found.values()):.1e}")
 
     assert {case: off for case, off in found.items() if off > CLOSE} == {}

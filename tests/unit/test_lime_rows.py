@@ -94,34 +94,6 @@ def test_the_library_and_the_bank_agree(rows: pa.StructArray) -> None:
     np.testing.assert_allclose(weights[0], weights[1], rtol=1e-9)
 
 
-def test_many_points_tend_to_the_exact_weights(rows: pa.StructArray) -> None:
-    from lime_grid import Data, spec_of
-    from sklearn.datasets import load_diabetes
-    from sklearn.ensemble import RandomForestRegressor
-
-    from lib.lime.engine import Ask
-    from lib.lime.exact import exact_engine
-    from lib.lime.neighborhood import Neighborhood
-    from lib.lime.sampled import Bank
-    from lib.model.ask import answers
-
-    x, y = load_diabetes(return_X_y=True)
-    model = RandomForestRegressor(10, max_depth=5, random_state=0).fit(x, y)
-    spec = spec_of(Data("diabetes", x, y, (), True, model.predict), ("quartile",))
-    hood = Neighborhood(spec, "quartile", "fixed", False)
-    ask = Ask(num_samples=20_000, feature_selection="none", std_error=True)
-    block, labels = x[:16], np.zeros((16, 1), int)
-
-    sampled = Bank(hood, answers(model), ask).explain(block, answers(model)(block), labels, 16)
-    exact = exact_engine(hood, model, ask).explain(block, answers(model)(block), labels, 16)
-
-    def by_feature(found, values):
-        return np.take_along_axis(values, np.argsort(found.features, axis=2), axis=2)
-
-    off = by_feature(sampled, sampled.weights) - by_feature(exact, exact.weights)
-    assert 0.6 < np.sqrt(np.mean((off / by_feature(sampled, sampled.std_errors)) ** 2)) < 1.4
-
-
 def test_a_model_of_another_hash_is_never_loaded(tmp_path: Path) -> None:
     path = tmp_path / "model.joblib"
     path.write_bytes(b"not even a model")

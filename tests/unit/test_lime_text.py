@@ -7,7 +7,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from lib.lime.text import ExplainText, Words, explain, masked
+from lib.lime.text import ExplainText, Words, explain, labels_of, masked
 
 GOOD, BAD = "good fine great happy The sun", "bad awful the dull sad rain"
 TEXTS = [f"{a} {b} day, with {c}!" for a in GOOD.split() for b in ("a", "long") for c in GOOD.split()]
@@ -41,3 +41,14 @@ def test_a_word_is_taken_out_wherever_it_stands() -> None:
     words = Words.of("to be, or not to be")
 
     assert words.without([False, True, True, True]) == " be, or not  be"
+
+
+def test_top_labels_are_the_likeliest_classes_of_the_text() -> None:
+    model = make_pipeline(CountVectorizer(), LogisticRegression()).fit(TEXTS, LABELS)
+
+    said, found = explain(Words.of("awful rain"), masked(model), ExplainText(top_labels=2, num_samples=50))
+
+    assert labels_of(said, ExplainText(top_labels=2)) == [0, 1]
+    weights = found.weights[0][np.arange(2)[:, None], np.argsort(found.features[0], axis=1)]
+    np.testing.assert_allclose(weights[0], -weights[1])
+    assert weights[0].min() > 0
