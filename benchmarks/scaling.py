@@ -72,8 +72,8 @@ def efficiency(archive: Path, pairs: int) -> list[float]:
     return found[1:]
 
 
-def cpu_per_page(archive: Path, copies: int) -> float:
-    """CPU milliseconds a page, with so many copies of the archive."""
+def cpu(archive: Path, copies: int) -> tuple[float, int]:
+    """CPU seconds and pages of a run over so many copies of the archive."""
     with tempfile.TemporaryDirectory() as folder:
         names = [Path(folder, f"{i}.warc.gz") for i in range(copies)]
         for name in names:
@@ -81,7 +81,7 @@ def cpu_per_page(archive: Path, copies: int) -> float:
         before = cpu_seconds()
         records, _ = whole_run(names, Path(folder, "out"))
         time.sleep(0.5)  # for exits to be counted
-        return 1000 * (cpu_seconds() - before) / records
+        return cpu_seconds() - before, records
 
 
 def main() -> None:
@@ -96,10 +96,13 @@ def main() -> None:
     ratios = efficiency(archive, options.pairs)
     print(f"efficiency of two cores: median {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
     small = (options.small or archive).resolve()
-    cpu_per_page(small, 1)  # a warm-up
-    costs = {copies: cpu_per_page(small, copies) for copies in (1, 5, 20)}
-    print("CPU ms a page: " + ", ".join(f"{copies}x {cost:.3f}" for copies, cost in costs.items()))
-    print(f"20x by 1x: {costs[20] / costs[1]:.3f}")
+    cpu(small, 1)  # a warm-up
+    (one, n), (five, _), (twenty, _) = (cpu(small, copies) for copies in (1, 5, 20))
+    print(f"CPU ms a page, all in: 1x {1000 * one / n:.3f}, 5x {200 * five / n:.3f}, 20x {50 * twenty / n:.3f}")
+    early, late = (five - one) / (4 * n), (twenty - five) / (15 * n)
+    print(
+        f"CPU ms of one page more: 1x to 5x {1000 * early:.3f}, 5x to 20x {1000 * late:.3f}, ratio {late / early:.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from harm.runs import RUN, finish, request, rows, start, write
 from lib.request import Request
 from lib.spark.run import execute
 
-pytestmark = [pytest.mark.spark, pytest.mark.chaos]
+pytestmark = [pytest.mark.spark, pytest.mark.chaos, pytest.mark.timeout(1500)]
 
 LINES = [b"x" * (i % 50) for i in range(400)]
 SIZES = [i % 50 for i in range(400)]
