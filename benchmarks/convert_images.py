@@ -38,6 +38,7 @@ from lib.image.kernel import make_kernel
 from lib.image.options import Classes, ConvertImages
 from lib.image.picture import decode
 from lib.image.resize import PACK, FastStack, fit, stack_maker
+from lib.memory import keep_freed_memory
 from lib.options import RunOptions
 from lib.request import Request
 
@@ -118,6 +119,7 @@ def best_pillow(content: bytes) -> bytes:
 
 
 def kernel_of(contents: list[bytes]) -> Callable[[], object]:
+    keep_freed_memory()  # as the child does
     kernel = make_kernel(CONFIG)
     n = len(contents)
     batch = pa.RecordBatch.from_pydict(

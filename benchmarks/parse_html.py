@@ -37,6 +37,7 @@ from jobs.parse_html import JOB
 from lib.child import Child, Lessons, Page, Work
 from lib.html.kernel import make_kernel
 from lib.html.options import ParseHtml
+from lib.memory import keep_freed_memory
 from lib.options import RunOptions
 from lib.records import OUTCOME, PROVENANCE
 from lib.request import Request
@@ -47,8 +48,9 @@ from lib.spark.session import local_session
 from lib.split import Split
 
 COMMON = baselines.COMMON
-FIELDS = {"main_text": "none", "detect_language": False}  # BeautifulSoup and selectolax detect none either
-FAST, QUALITY = {"main_text": "fast", "detect_language": False}, {"main_text": "quality", "detect_language": False}
+# What the other sides do not make either.
+LESS = {"detect_language": False, "tables": False, "simhash": False}
+FIELDS, FAST, QUALITY = ({"main_text": mode, **LESS} for mode in ("none", "fast", "quality"))
 FILES = 4  # archives of a corpus
 RUN = RunOptions(split_bytes=8 << 20)
 MEMORY_BATCH = 64
@@ -130,6 +132,7 @@ def one_process(config: dict[str, Any], columns: tuple[str, ...]) -> Callable[[C
 
 def kernel_loop(config: dict[str, Any], columns: tuple[str, ...] = COMMON) -> Callable[[Corpus, int, Path], float]:
     """The job's kernel over pages in memory."""
+    keep_freed_memory()  # as the child does
     kernel = make_kernel(ParseHtml(**config))
 
     def make(pages: Pages) -> pa.Table:

@@ -29,6 +29,7 @@ import pyarrow.compute as pc
 
 from lib.errors import InputChanged
 from lib.job import Job
+from lib.memory import keep_freed_memory
 from lib.options import RunOptions
 from lib.part import PartWriter, PreviousRows
 from lib.receipt import Death, Tally
@@ -130,6 +131,7 @@ class Child:
 
     def run(self) -> None:
         """Read, handle and write what is left of the split."""
+        keep_freed_memory()
         began = time.perf_counter()
         self._all_records()
         self._flush()

@@ -21,12 +21,12 @@ from lib.html.main_text import extractor
 from lib.html.options import ParseHtml
 from lib.html.page import Page
 from lib.html.parse import Record, Row, parse
-from lib.html.words import find_words, simhashes
+from lib.html.words import Words, find_words, simhashes
 from lib.job import Kernel
 from lib.records import OUTCOME
 
 Rows = Sequence[Row]
-# Modules with read(text, max_items) -> Page, NAME and VERSION; the slow one is imported only where it is asked for.
+# Modules with read: page.Engine, NAME and VERSION; the slow one is imported only where it is asked for.
 ENGINES = {"turbohtml": "lib.html.turbo", "beautifulsoup": "lib.html.soup"}
 
 
@@ -48,7 +48,7 @@ def make_kernel(options: ParseHtml) -> Kernel:
             "engine_version": pa.array(
                 [row.page.engine[1] if row.page else engine.VERSION for row in rows], pa.string()
             ),
-            **_columns(rows),
+            **_columns(rows, options.simhash),
             "lang_detected": _of([row.page for row in rows], language, pa.string()),
             "keyword_counts": _of([row.page for row in rows], count, OUTPUT_SCHEMA.field("keyword_counts").type),
         }
@@ -108,14 +108,14 @@ def _doc_ids(batch: pa.RecordBatch) -> list[str]:
     return [hashlib.blake2b("\0".join(map(str, key)).encode(), digest_size=16).hexdigest() for key in keys]
 
 
-def _columns(rows: Rows) -> dict[str, pa.Array]:
+def _columns(rows: Rows, with_simhash: bool) -> dict[str, pa.Array]:
     pages = [row.page for row in rows]
     texts = _of(pages, lambda page: page.text, pa.string())
     links = _structs([row.links for row in rows], ("url", "is_external", "url_raw", "text", "rel"), LINK)
     return {
         **_plain(rows),
         **_metadata(rows),
-        **_words(texts, links),
+        **_words(texts, links, with_simhash),
         "text": texts,
         "links": links,
         "hreflang": _structs([row.hreflang for row in rows], ("lang", "url"), HREFLANG),
@@ -157,15 +157,19 @@ def _metadata(rows: Rows) -> dict[str, pa.Array]:
     }
 
 
-def _words(texts: pa.Array, links: pa.Array) -> dict[str, pa.Array]:
+def _words(texts: pa.Array, links: pa.Array, with_simhash: bool) -> dict[str, pa.Array]:
     words = find_words(texts)
-    hashes, wordless = simhashes(words)
     none = np.asarray(texts.is_null())
     return {
         "word_count": pa.array(np.diff(words.bounds).astype(np.int32), mask=none),
-        "simhash": pa.array(hashes, mask=wordless),
+        "simhash": _simhashes(words) if with_simhash else pa.nulls(len(texts), pa.int64()),
         "link_density": pa.array(_link_density(texts, links), mask=none),
     }
+
+
+def _simhashes(words: Words) -> pa.Array:
+    hashes, wordless = simhashes(words)
+    return pa.array(hashes, mask=wordless)
 
 
 def _link_density(texts: pa.Array, links: pa.Array) -> Any:

@@ -13,7 +13,7 @@ Count = Callable[[str], dict[str, int]]
 
 def count_keywords(html: bytes, keywords: Iterable[str], whole_words: bool = True) -> dict[str, int]:
     """Count keywords in the visible text of a page; those that do not occur are left out."""
-    return keyword_counter(keywords, whole_words)(turbo.read(decode(html).text, max_items=1).text)
+    return keyword_counter(keywords, whole_words)(turbo.read(decode(html).text, max_items=1, with_tables=False).text)
 
 
 def keyword_counter(keywords: Iterable[str], whole_words: bool = True) -> Count:

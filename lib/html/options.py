@@ -18,6 +18,8 @@ class ParseHtml:
     engine: EngineName = "turbohtml"
     main_text: MainText = "fast"
     detect_language: bool = True
+    tables: bool = True
+    simhash: bool = True
     keywords: tuple[str, ...] = ()
     whole_words: bool = True
     max_page_bytes: Annotated[int, Meta(ge=1024)] = 8 << 20

@@ -20,11 +20,11 @@ class Page(NamedTuple):
     headings: list[tuple[int, str]]  # 1 to 6, text
     times: list[tuple[str, str]]  # <time>: datetime, itemprop or ""
     json_ld: list[str]  # raw
-    tables: list[list[list[str]]]  # tables of rows of cells
+    tables: list[list[list[str]]] | None  # tables of rows of cells; None if not asked for
     engine: tuple[str, str]  # name and version of who read this
     cut: bool  # a list holds more in the page than max_items
     measure: Callable[[int, int, int], str | None]  # (nodes, depth, attributes): which limit the tree exceeds
 
 
-# (text, max_items) -> Page. Lists are cut at max_items.
-Engine = Callable[[str, int], Page]
+# (text, max_items, whether tables are wanted) -> Page. Lists are cut at max_items.
+Engine = Callable[[str, int, bool], Page]

@@ -24,11 +24,11 @@ MAX_NODES, MAX_DEPTH, MAX_ATTRIBUTES = 25_000, 256, 256
 UNSEEN = {"script", "style", "template", "head", "title", "noscript"}
 
 
-def read(text: str, max_items: int) -> Page:
+def read(text: str, max_items: int, with_tables: bool) -> Page:
     """Parse a page and read its fields; see lib/html/turbo.py."""
     document = turbohtml.parse(text, positions=False)
     if too_much(text, document):
-        return turbo.read_document(document, max_items)
+        return turbo.read_document(document, max_items, with_tables)
     soup: Any = bs4.BeautifulSoup(text, "lxml")
     limit = max_items + 1
     links = [
@@ -37,7 +37,7 @@ def read(text: str, max_items: int) -> Page:
     ]
     images = [(tag["src"], _attribute(tag, "alt")) for tag in soup.find_all("img", src=True, limit=limit)]
     headings = [(int(tag.name[1]), _text(tag)) for tag in soup.find_all(turbo.HEADINGS, limit=limit)]
-    tables = [_table(tag) for tag in soup.find_all("table", limit=limit)]
+    tables = [_table(tag) for tag in soup.find_all("table", limit=limit)] if with_tables else None
     base = soup.find("base", href=True)
     return Page(
         title=_text(soup.title) if soup.title else None,
@@ -57,9 +57,9 @@ def read(text: str, max_items: int) -> Page:
             for tag in soup.find_all("time", datetime=True, limit=max_items)
         ],
         json_ld=[str(tag.string or "") for tag in soup.find_all("script", type="application/ld+json", limit=max_items)],
-        tables=tables[:max_items],
+        tables=tables and tables[:max_items],
         engine=(NAME, VERSION),
-        cut=any(len(each) > max_items for each in (links, images, headings, tables)),
+        cut=any(len(each) > max_items for each in (links, images, headings, tables or ())),
         measure=lambda *limits: turbo.exceeds(document, *limits),
     )
 

@@ -20,16 +20,16 @@ KINDS |= dict.fromkeys(HEADINGS, "h")
 WANTED = tuple(KINDS)
 
 
-def read(text: str, max_items: int) -> Page:
+def read(text: str, max_items: int, with_tables: bool) -> Page:
     """Parse a page and read its fields."""
-    return read_document(turbohtml.parse(text, positions=False), max_items)
+    return read_document(turbohtml.parse(text, positions=False), max_items, with_tables)
 
 
-def read_document(document: Any, max_items: int) -> Page:
+def read_document(document: Any, max_items: int, with_tables: bool) -> Page:
     """Read the fields of a parsed page."""
     found = _gather(document, max_items + 1)
     title = document.find("title")
-    tables = document.tables()
+    tables = document.tables() if with_tables else None
     return Page(
         title=_squeeze(title.text) if title is not None else None,
         lang=document.root.attr("lang") if document.root is not None else None,
@@ -58,9 +58,9 @@ def read_document(document: Any, max_items: int) -> Page:
             for script in found["script"][:max_items]
             if (script.attr("type") or "").strip().lower() == "application/ld+json"
         ],
-        tables=tables[:max_items],
+        tables=tables and tables[:max_items],
         engine=(NAME, VERSION),
-        cut=any(len(each) > max_items for each in (*found.values(), tables)),
+        cut=any(len(each) > max_items for each in (*found.values(), tables or ())),
         measure=lambda nodes, depth, attributes: exceeds(document, nodes, depth, attributes),
     )
 

@@ -14,7 +14,6 @@ from lib.image.classes import classify
 from lib.image.columns import OUTPUT_SCHEMA
 from lib.image.encode import ENCODERS
 from lib.image.errors import NoPicture
-from lib.image.memory import keep_freed_memory
 from lib.image.moments import Moments
 from lib.image.options import ConvertImages
 from lib.image.picture import Bytes, decode
@@ -42,7 +41,6 @@ class Together:
 
 def make_kernel(config: ConvertImages) -> Kernel:
     """Set up once a process. The kernel's rows do not depend on which records share a batch."""
-    keep_freed_memory()
     converter = Converter(config)
 
     def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +24,7 @@ from lib.sources import Source
 from lib.split import Split
 
 ANSWER = "answer string"  # the schema of what a task returns: one JSON document
+SOCKET_FOLDER = 70  # characters: the address of a Unix socket in it must stay below 108
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class SplitTask:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One answer for each number."""
+        _leave_nothing_behind()
         for batch in batches:
             answers = [json.dumps(self._answer(number)) for number in batch["id"].to_pylist()]
             yield pa.record_batch([pa.array(answers, pa.string())], names=["answer"])
@@ -83,6 +87,7 @@ class ProbeTask:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """An empty text where all is well, else what is wrong."""
+        _leave_nothing_behind()
         for _ in batches:
             folder = guard.scratch(storage.scratch(self.output, self.run_id), "probe")
             try:
@@ -90,3 +95,10 @@ class ProbeTask:
             finally:
                 guard.discard(folder)
             yield pa.record_batch([pa.array([said], pa.string())], names=["answer"])
+
+
+def _leave_nothing_behind() -> None:
+    """Temporary files go where Spark removes them at its end: its workers are killed and tidy nothing away."""
+    folder = os.environ.get("SPARK_LOCAL_DIRS", "").partition(",")[0]
+    if folder and len(folder) <= SOCKET_FOLDER:  # on YARN it is longer, and the container's own goes with it
+        os.environ["TMPDIR"] = tempfile.tempdir = folder

@@ -165,16 +165,18 @@ def test_java_is_looked_for_only_where_spark_starts(tmp_path, args, needs):
 @pytest.mark.spark
 def test_stdout_is_one_line_of_json(project, tmp_path):
     (tmp_path / "a text.txt").write_text("one two")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
 
-    ended = run(
-        project / "scripts/run.sh", "count_words", "--input", "a text.txt", "--master", "local[1]", cwd=tmp_path
-    )
+    command = (project / "scripts/run.sh", "count_words", "--input", "a text.txt", "--master", "local[1]")
+    ended = run(*command, cwd=tmp_path, TMPDIR=str(temporary))
 
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("\n") == 1
     assert '"job": "count_words"' in ended.stdout
     assert list((tmp_path / "out/count_words").glob("part-*.parquet"))
     assert "1 records in " in ended.stderr and "read it: duckdb.sql(" in ended.stderr
+    assert list(temporary.iterdir()) == []
 
     verified = run(project / "scripts/run.sh", "verify", "out/count_words", cwd=tmp_path)
     assert verified.returncode == 0

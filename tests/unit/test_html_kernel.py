@@ -6,9 +6,10 @@ import gc
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from jobs.parse_html import JOB
-from lib.html.options import ParseHtml
+from lib.html.options import EngineName, ParseHtml
 from lib.records import OUTCOME, PROVENANCE
 
 PAGE = b"""<!doctype html><html lang=en><head><title> A  page </title><base href="/docs/">
@@ -153,3 +154,13 @@ def test_both_engines_read_the_same_fields_off_a_plain_page() -> None:
     differ = {name for name in soup if soup[name] != turbo[name]}
     assert differ == {"engine_version", "text", "word_count", "simhash", "link_density"} & differ
     assert soup["text"] == "Hello\nOne two\nthree\nfour\n.\n1\n2"
+
+
+@pytest.mark.parametrize("engine", ["turbohtml", "beautifulsoup"])
+def test_columns_that_are_not_asked_for_are_null(engine: EngineName) -> None:
+    options = ParseHtml(engine=engine, main_text="none", detect_language=False, tables=False, simhash=False)
+    (row,), (whole,) = rows(PAGE, options=options), rows(PAGE, options=ParseHtml(engine=engine))
+    unasked = ("main_text", "main_text_engine", "lang_detected", "tables", "simhash")
+    assert row == whole | dict.fromkeys(unasked)
+    assert whole["tables"] is not None
+    assert whole["simhash"] is not None

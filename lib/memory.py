@@ -1,4 +1,4 @@
-"""Freed memory stays in the process: a decoder's megabyte, faulted in anew each time, costs more than its pixels."""
+"""Freed memory stays in the process: faulted in anew for each record, it costs more than many a record's work."""
 
 from __future__ import annotations
 
