@@ -13,7 +13,7 @@ from lib import storage
 from lib.errors import InputChanged
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status
 from lib.sources import Announce, Unit
-from lib.sources.warc_record import Record, Stream, in_hand, parse_http, take_record
+from lib.sources.warc_record import FalseLength, Record, Stream, in_hand, no_length_believed, parse_http, take_record
 from lib.sources.window import Damaged, GzipMember, Member, Members, Window, ZstdFrame
 from lib.split import Piece, ReadLimits, Split
 
@@ -193,15 +193,19 @@ class _Reader:
     ) -> Generator[tuple[Row, int], None, int]:
         """Rows of a member from its record `index` on; gives where to read on."""
         at, self._index = member.offset, index
-        try:
-            return (yield from self._records(member, stream, index))
-        except Damaged as found:
-            damage = found
-        try:  # again, so that no record before the damage is lost with it
-            member = members.member(self.window, at, careful=True)
-            return (yield from self._records(member, Stream(member.read), self._index))
-        except Damaged as found:
-            damage = found
+        careful, probe = False, None
+        while True:
+            try:
+                return (yield from self._records(member, stream, self._index))
+            except FalseLength:
+                probe = no_length_believed
+            except Damaged as found:
+                damage = found
+                if careful:
+                    break
+                careful = True  # again, so that no record before the damage is lost with it
+            member = members.member(self.window, at, careful)
+            stream = Stream(member.read, probe=probe)
         end = members.next_record(at + 1, self.window.size)
         code = "truncated" if damage.truncated and end == self.window.size else "corrupt_record"
         yield self.rows.failed(at, end - at, _number(self._index), code, str(damage)), self.rows.position(end, 0)

@@ -26,6 +26,10 @@ GAP = b"\r\n\r\n"
 _FOLD = re.compile(r"\r?\n[ \t]+")  # a header that goes on in the next line
 
 
+class FalseLength(Exception):
+    """A record's Content-Length was believed, and nothing ends there: read again, with no such length believed."""
+
+
 class Stream:
     """Bytes from front to back; what is being looked at is held.
 
@@ -109,9 +113,8 @@ class Record:
 def take_record(stream: Stream, max_bytes: int) -> Record:
     """The record that begins here; the stream stands behind it, and behind the line ends that follow.
 
-    Where Content-Length is wrong, the record reaches to the next one, or to the end. One beyond `max_bytes` is checked
-    only where the stream can look ahead: elsewhere it is believed, and may cost the rest of the member.
-    Raises Damaged where the record reaches into damage.
+    Where Content-Length is wrong, the record reaches to the next one, or to the end. Raises Damaged where the record
+    reaches into damage, and FalseLength where one beyond `max_bytes` was wrong and the stream cannot look ahead.
     """
     record = _take(stream, max_bytes)
     if stream.damage and (record.flags or record.problem):
@@ -196,9 +199,24 @@ def _skip_oversize(stream: Stream, head: dict[str, str], length: int | None, max
     detail = f"a record of {head.get('content-length', 'unknown length')} bytes, run.max_record_bytes is {max_bytes}"
     if length is None:
         _skip_to_mark(stream)
-    else:
-        stream.skip(length)
+    elif not _ends_after(stream, length) and stream.probe is None:
+        raise FalseLength
     return Record(head, problem="oversize", detail=detail)
+
+
+def _ends_after(stream: Stream, length: int) -> bool:
+    """Go on by so many bytes; whether another record follows there, or nothing."""
+    try:
+        if not stream.skip(length):
+            return False
+        ahead = stream.peek(0, stream.hold(len(GAP) + len(MARK)))
+    except Damaged:
+        return False
+    return not ahead.strip(b"\r\n") or ahead.lstrip(b"\r\n").startswith(MARK)
+
+
+def no_length_believed(offset: int, length: int) -> None:
+    """A probe that finds nothing anywhere ahead."""
 
 
 def _lost(stream: Stream, detail: str) -> Record:

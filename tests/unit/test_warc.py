@@ -202,13 +202,25 @@ def test_wrong_content_length_is_mended_by_what_follows(tmp_path: Path, name: st
 
 @pytest.mark.parametrize("length", [1_500_000, 2_100_000, 99_999_999_999, 1 << 70])
 @pytest.mark.parametrize("body", [b"body", bytes(1_200_000)])
-def test_huge_content_length_in_a_plain_file_does_not_hide_the_rest(tmp_path: Path, length: int, body: bytes) -> None:
+@pytest.mark.parametrize("name", ["a.warc", "whole.warc.gz"])
+def test_huge_content_length_does_not_hide_the_rest(tmp_path: Path, name: str, length: int, body: bytes) -> None:
     pages = [PAGES[1], record(0, body, length=length), *[record(i, noise(200_000, i)) for i in range(2, 12)]]
-    data = b"".join(pages)
-    rows = read([write(tmp_path, data, "a.warc")])
+    data = b"".join(pages) if name == "a.warc" else whole(b"".join(pages))
+    rows = read([write(tmp_path, data, name)])
     assert brief(rows)[2:] == [("ok", None, str(i)) for i in range(2, 12)]
     assert (rows[1]["content"], rows[1]["error_code"]) == ((b"body", None) if body == b"body" else (None, "oversize"))
-    assert [row["source_length"] for row in rows] == [len(page) for page in pages]
+    assert name != "a.warc" or [row["source_length"] for row in rows] == [len(page) for page in pages]
+    assert tiles(rows, len(data))
+
+
+def test_a_false_length_behind_which_a_member_is_damaged_costs_no_record_before_the_damage(tmp_path: Path) -> None:
+    pages = [PAGES[1], record(0, b"body", length=2_100_000), *[record(i, noise(200_000, i)) for i in range(2, 12)]]
+    data = bytearray(whole(b"".join(pages)))
+    data[len(data) // 2] ^= 1
+    rows = read([write(tmp_path, bytes(data))])
+    good = len(rows) - 1
+    assert brief(rows)[:good] == [("ok", None, name) for name in ("1", "0", *map(str, range(2, good)))]
+    assert (rows[-1]["error_code"], good > 4) == ("corrupt_record", True)
     assert tiles(rows, len(data))
 
 
