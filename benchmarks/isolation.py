@@ -36,6 +36,7 @@ from lib.rows import Rows
 from lib.sources.warc import WarcSource
 from lib.spark.session import local_session
 from lib.split import Split
+from lib.storage import stat
 
 MEAN_BYTES = 165_000
 SMALL_BYTES = 2_000
@@ -108,7 +109,7 @@ def repeated(chosen: list[tuple[str, bytes]], total_bytes: int) -> Iterator[tupl
 def compare(spark: SparkSession, archive: Path, splits: int, pairs: int, chance: random.Random) -> list[float]:
     """CPU seconds with child processes by those without, for each pair; the first is a warm-up and left out."""
     source = WarcSource()
-    groups = list(source.plan([f"file://{archive}"], archive.stat().st_size // splits + 1))
+    groups = list(source.plan([stat(f"file://{archive}")], archive.stat().st_size // splits + 1))
     encoded = [msgspec.json.encode(Split(f"{i:06d}", "warc", pieces)) for i, pieces in enumerate(groups)]
     ratios = []
     for pair in range(pairs + 1):

@@ -46,6 +46,7 @@ from lib.sources.warc import WarcSource
 from lib.spark.run import execute
 from lib.spark.session import local_session
 from lib.split import Split
+from lib.storage import stat
 
 COMMON = baselines.COMMON
 # What the other sides do not make either.
@@ -118,7 +119,7 @@ def one_process(config: dict[str, Any], columns: tuple[str, ...]) -> Callable[[C
         if (pid := os.fork()) == 0:
             options, run = ParseHtml(**config), RunOptions(columns=columns)
             rows = Rows(JOB, make_kernel(options), columns)
-            for number, pieces in enumerate(WarcSource().plan(uris, RUN.split_bytes)):
+            for number, pieces in enumerate(WarcSource().plan(list(map(stat, uris)), RUN.split_bytes)):
                 place = folder / str(number)
                 place.mkdir()
                 job = Work(JOB, options, WarcSource(), Split(str(number), "warc", pieces), run)

@@ -16,6 +16,7 @@ from fastwarc.warc import ArchiveIterator
 
 from lib.sources.warc import WarcSource
 from lib.split import ReadLimits, Split
+from lib.storage import stat
 
 REPEATS = 7
 PAGE_BYTES = {"pages of 60 KB": 60_000, "pages of 2 KB": 2_000}
@@ -44,7 +45,7 @@ def make_archive(path: Path, page_bytes: int, megabytes: int) -> None:
 def ours(path: Path) -> int:
     """Bytes of content, in Arrow batches with everything that stands beside it."""
     source = WarcSource()
-    (pieces,) = source.plan([f"file://{path}"], 1 << 40)
+    (pieces,) = source.plan([stat(f"file://{path}")], 1 << 40)
     limits = ReadLimits(256, 16 << 20, 64 << 20)
     batches = source.read(Split("0", "warc", pieces), limits, lambda position: None)
     return sum(len(content) for batch, _ in batches for content in map(memoryview, batch["content"].to_numpy(False)))

@@ -28,6 +28,7 @@ from lib.sources.warc import WarcSource
 from lib.spark.run import execute
 from lib.spark.session import local_session
 from lib.split import Split
+from lib.storage import stat
 
 SPLIT_BYTES = 8 << 20
 
@@ -48,7 +49,7 @@ def one_process(archive: Path, folder: Path) -> float:
     began = time.monotonic()
     if (pid := os.fork()) == 0:
         rows = Rows(JOB, JOB.make_kernel(JOB.config_type()))
-        for number, pieces in enumerate(WarcSource().plan([f"file://{archive}"], SPLIT_BYTES)):
+        for number, pieces in enumerate(WarcSource().plan([stat(f"file://{archive}")], SPLIT_BYTES)):
             place = folder / str(number)
             place.mkdir()
             split = Split(str(number), "warc", pieces)

@@ -78,9 +78,9 @@ def _split_bytes(total: int, most: int, cores: int) -> int:
 def _cut(
     files: Sequence[Stat], sources: Mapping[str, Source], kind: str | None, split_bytes: int
 ) -> Iterator[tuple[str, tuple[Piece, ...]]]:
-    by_kind: dict[str, list[str]] = {}
+    by_kind: dict[str, list[Stat]] = {}
     for file in files:
-        by_kind.setdefault(choose(file.uri, sources, kind), []).append(file.uri)
-    for name, uris in by_kind.items():
-        for pieces in sources[name].plan(uris, split_bytes):
+        by_kind.setdefault(choose(file.uri, sources, kind), []).append(file)
+    for name, own in by_kind.items():
+        for pieces in sources[name].plan(own, split_bytes):
             yield name, pieces

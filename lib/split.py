@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -39,3 +40,20 @@ class ReadLimits:
     batch_rows: int
     batch_bytes: int
     max_record_bytes: int
+
+
+def group(pieces: Iterable[tuple[Piece, int, int]], most_bytes: int, most_records: int) -> Iterator[tuple[Piece, ...]]:
+    """Neighbours together, of so many bytes and records at most; one that has more by itself stays alone.
+
+    Each piece comes with its bytes and its records.
+    """
+    held: list[Piece] = []
+    all_bytes = all_records = 0
+    for piece, size, records in pieces:
+        if held and (all_bytes + size > most_bytes or all_records + records > most_records):
+            yield tuple(held)
+            held, all_bytes, all_records = [], 0, 0
+        held.append(piece)
+        all_bytes, all_records = all_bytes + size, all_records + records
+    if held:
+        yield tuple(held)

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Protocol
 import pyarrow as pa
 
 from lib.split import Piece, ReadLimits, Split
+from lib.storage import Stat
 
 Unit = Literal["bytes", "rows", "entries", "files"]
 Announce = Callable[[int], None]
@@ -31,7 +32,7 @@ class Source(Protocol):
         """Whether a file of this name is this kind's to read, where the user did not say."""
         ...
 
-    def plan(self, uris: Sequence[str], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
+    def plan(self, files: Sequence[Stat], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
         """Cut files into groups of pieces, each some `split_bytes` of work; small files share a group."""
         ...
 

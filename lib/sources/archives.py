@@ -18,7 +18,8 @@ from lib.sources.entry import FILE, LOST, BadEntry, Entry
 from lib.sources.tar_entries import tar_entries
 from lib.sources.window import GzipMember
 from lib.sources.zip_entries import zip_entries
-from lib.split import Piece, ReadLimits, Split
+from lib.split import Piece, ReadLimits, Split, group
+from lib.storage import Stat
 
 PIECE_SHIFT = 40  # a position is the piece's number and the entry's: 2^40 entries an archive
 ENTRIES_PER_SPLIT = 20_000  # an entry is work beside its bytes
@@ -44,20 +45,14 @@ class ArchivesSource:
         """*.zip, *.tar, *.tar.gz, *.tgz."""
         return uri.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz"))
 
-    def plan(self, uris: Sequence[str], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
+    def plan(self, files: Sequence[Stat], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
         """Neighbouring entries of `split_bytes`, as they are packed; small archives share a group."""
-        group: list[Piece] = []
-        entries = held = 0
-        for uri in uris:
-            file = storage.stat(uri)
-            for start, end, size, packed in _cuts(file, split_bytes):
-                if group and (held + packed > split_bytes or entries + end - start > ENTRIES_PER_SPLIT):
-                    yield tuple(group)
-                    group, entries, held = [], 0, 0
-                group.append(Piece(uri, start, end, size, file.stamp))
-                entries, held = entries + end - start, held + packed
-        if group:
-            yield tuple(group)
+        pieces = (
+            (Piece(file.uri, start, end, size, file.stamp), packed, end - start)
+            for file in files
+            for start, end, size, packed in _cuts(file, split_bytes)
+        )
+        return group(pieces, split_bytes, ENTRIES_PER_SPLIT)
 
     def read(
         self, split: Split, limits: ReadLimits, announce: Announce, start: int | None = None, stop: int | None = None
@@ -140,7 +135,7 @@ def _is_gzip(file: BinaryIO) -> bool:
     return file.read(len(GzipMember.MAGIC)) == GzipMember.MAGIC
 
 
-def _cuts(file: storage.Stat, split_bytes: int) -> Iterator[tuple[int, int, int, int]]:
+def _cuts(file: Stat, split_bytes: int) -> Iterator[tuple[int, int, int, int]]:
     """Start, end, number of all entries and packed bytes of each part; one part, if empty, of an empty archive."""
     parts: list[tuple[int, int, int]] = []
     start = at = held = 0

@@ -12,7 +12,8 @@ from lib import storage
 from lib.errors import InputChanged
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status
 from lib.sources import Announce, Unit
-from lib.split import Piece, ReadLimits, Split
+from lib.split import Piece, ReadLimits, Split, group
+from lib.storage import Stat
 
 FILES_PER_SPLIT = 2000  # opening a file costs too: 100,000 tiny ones are work for more than one task
 
@@ -29,19 +30,10 @@ class FilesSource:
         """Any file."""
         return True
 
-    def plan(self, uris: Sequence[str], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
+    def plan(self, files: Sequence[Stat], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
         """Files in the order given, so many bytes or FILES_PER_SPLIT files together."""
-        group: list[Piece] = []
-        held = 0
-        for uri in uris:
-            found = storage.stat(uri)
-            if group and (held + found.size > split_bytes or len(group) == FILES_PER_SPLIT):
-                yield tuple(group)
-                group, held = [], 0
-            group.append(Piece(uri, 0, found.size, found.size, found.stamp))
-            held += found.size
-        if group:
-            yield tuple(group)
+        pieces = ((Piece(file.uri, 0, file.size, file.size, file.stamp), file.size, 1) for file in files)
+        return group(pieces, split_bytes, FILES_PER_SPLIT)
 
     def read(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from lib.errors import InputChanged, UsageError
 from lib.records import OUTCOME, POSITION, PROVENANCE, ROW, Status
 from lib.sources import Announce, Unit
 from lib.split import Piece, ReadLimits, Split
+from lib.storage import Stat
 
 Format = Literal["parquet", "orc", "arrow", "csv", "jsonl"]
 SUFFIXES: dict[str, Format] = {
@@ -46,28 +47,26 @@ class TableSource:
         """Files with a known suffix."""
         return _suffix(uri) in SUFFIXES
 
-    def plan(self, uris: Sequence[str], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
+    def plan(self, files: Sequence[Stat], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
         """Neighbouring chunks (Parquet row groups, ORC stripes, Arrow batches; a CSV file is one) of `split_bytes`.
 
         Raises UsageError where a file is not of its format. CSV and JSON files are read once, to count their rows.
         """
         group: list[Piece] = []
         held = 0
-        for uri in uris:
-            found = storage.stat(uri)
-            with self._open(uri) as table:
-                chunks = table.chunks or [
-                    (0, 0)
-                ]  # a file without rows is planned too, or it would count as new for ever
+        for file in files:
+            with self._open(file.uri) as table:
+                # A file without rows is planned too, or it would count as new for ever.
+                chunks = table.chunks or [(0, 0)]
             total, at = sum(rows for rows, _ in chunks), 0
             for rows, size in chunks:
                 if group and held + size > split_bytes:
                     yield tuple(group)
                     group, held = [], 0
-                if group and group[-1].uri == uri:
-                    group[-1] = Piece(uri, group[-1].start, at + rows, total, found.stamp)
+                if group and group[-1].uri == file.uri:
+                    group[-1] = replace(group[-1], end=at + rows)
                 else:
-                    group.append(Piece(uri, at, at + rows, total, found.stamp))
+                    group.append(Piece(file.uri, at, at + rows, total, file.stamp))
                 at, held = at + rows, held + size
         if group:
             yield tuple(group)

@@ -15,7 +15,8 @@ from lib.records import OUTCOME, POSITION, PROVENANCE, Status
 from lib.sources import Announce, Unit
 from lib.sources.warc_record import FalseLength, Record, Stream, in_hand, no_length_believed, parse_http, take_record
 from lib.sources.window import Damaged, GzipMember, Member, Members, Window, ZstdFrame
-from lib.split import Piece, ReadLimits, Split
+from lib.split import Piece, ReadLimits, Split, group
+from lib.storage import Stat
 
 INDEX_BITS = 24  # records in one member
 PIECE_BITS = 51  # files of one split are smaller than 2^27 bytes, unless there is only one
@@ -55,24 +56,9 @@ class WarcSource:
         """*.warc, *.wat, *.wet, and these with .gz or .zst."""
         return uri.lower().removesuffix(".gz").removesuffix(".zst").endswith((".warc", ".wat", ".wet"))
 
-    def plan(self, uris: Sequence[str], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
+    def plan(self, files: Sequence[Stat], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
         """Cut large compressed files at multiples of `split_bytes`; small files share a group."""
-        group: list[Piece] = []
-        held = 0
-        for uri in uris:
-            file = storage.stat(uri)
-            step = file.size if _is_plain(uri) else split_bytes
-            if file.size > split_bytes or file.size >= SHARED_BYTES:
-                for start in range(0, file.size, step):
-                    yield (Piece(uri, start, min(start + step, file.size), file.size, file.stamp),)
-                continue
-            if group and (held + file.size > split_bytes or len(group) == PIECES):
-                yield tuple(group)
-                group, held = [], 0
-            group.append(Piece(uri, 0, file.size, file.size, file.stamp))
-            held += file.size
-        if group:
-            yield tuple(group)
+        return group(_pieces(files, split_bytes), split_bytes, PIECES)
 
     def read(
         self,
@@ -325,6 +311,17 @@ def _time(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _pieces(files: Sequence[Stat], split_bytes: int) -> Iterator[tuple[Piece, int, int]]:
+    """With their bytes; those of a large file have more than a group takes, so that each stays alone."""
+    for uri, size, stamp in ((file.uri, file.size, file.stamp) for file in files):
+        if size <= split_bytes and size < SHARED_BYTES:
+            yield Piece(uri, 0, size, size, stamp), size, 1
+            continue
+        step = size if _is_plain(uri) else split_bytes
+        for start in range(0, size, step):
+            yield Piece(uri, start, min(start + step, size), size, stamp), split_bytes + 1, 1
 
 
 def _is_plain(uri: str) -> bool:

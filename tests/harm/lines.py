@@ -19,11 +19,11 @@ import psutil
 import pyarrow as pa
 
 from harm import killer
-from lib import storage
 from lib.job import Job, Kernel
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status, column
 from lib.sources import Announce
 from lib.split import Piece, ReadLimits, Split
+from lib.storage import Stat
 
 
 def _grow() -> None:
@@ -87,13 +87,12 @@ class LinesSource:
         """Any text file."""
         return uri.endswith(".txt")
 
-    def plan(self, uris: Sequence[str], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
+    def plan(self, files: Sequence[Stat], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
         """Cut anywhere."""
-        for uri in uris:
-            found = storage.stat(uri)
-            for start in range(0, max(found.size, 1), split_bytes):
-                end = min(start + split_bytes, found.size)
-                yield (Piece(uri, start, end, found.size, found.stamp),)
+        for file in files:
+            for start in range(0, max(file.size, 1), split_bytes):
+                end = min(start + split_bytes, file.size)
+                yield (Piece(file.uri, start, end, file.size, file.stamp),)
 
     def read(
         self,

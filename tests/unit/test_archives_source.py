@@ -29,7 +29,7 @@ from lib.receipt import Tally, prove
 from lib.sources.archives import ENTRIES_PER_SPLIT, ArchivesSource
 from lib.sources.files import FilesSource
 from lib.split import ReadLimits, Split
-from lib.storage import to_uri
+from lib.storage import stat, to_uri
 
 LIMITS = ReadLimits(batch_rows=2, batch_bytes=1000, max_record_bytes=400)
 CONTENTS = {f"icons/{i}.png": bytes([i]) * (40 + i) for i in range(9)}
@@ -51,7 +51,7 @@ def pack(path: Path, contents: dict[str, bytes]) -> Path:
 
 
 def cut(*paths: Path, split_bytes: int = 1 << 30, source: ArchivesSource = ArchivesSource()) -> list[Split]:
-    groups = source.plan([to_uri(str(path)) for path in paths], split_bytes)
+    groups = source.plan([stat(to_uri(str(path))) for path in paths], split_bytes)
     return [Split(str(number), "archives", pieces) for number, pieces in enumerate(groups)]
 
 

@@ -21,6 +21,7 @@ from lib.records import ROW
 from lib.rows import Rows
 from lib.sources.table import TableSource
 from lib.split import Split
+from lib.storage import stat
 
 RUN = RunOptions(
     record_timeout_seconds=1.0, record_memory_mb=256, batch_rows=4, batch_bytes=1 << 20, max_record_bytes=1 << 20,
@@ -32,7 +33,7 @@ def work_on(folder: Path, lines: list[bytes], run: RunOptions = RUN) -> Work:
     path = folder / "lines.txt"
     path.write_bytes(b"".join(line + b"\n" for line in lines))
     source = LinesSource()
-    (pieces,) = source.plan([f"file://{path}"], 1 << 30)
+    (pieces,) = source.plan([stat(f"file://{path}")], 1 << 30)
     return Work(JOB, HarmConfig(), source, Split("0001-000000", "harm.lines", pieces), run)
 
 
@@ -171,7 +172,7 @@ def test_a_table_that_is_gone_costs_only_its_own_rows(tmp_path, gone):
     for path in paths:
         path.write_text("line\na\nb\n")
     source = TableSource()
-    (pieces,) = source.plan([f"file://{path}" for path in paths], 1 << 20)
+    (pieces,) = source.plan([stat(f"file://{path}") for path in paths], 1 << 20)
     job = replace(JOB, sources=("table",), record_schema=pa.schema([ROW]), make_kernel=measure_table_rows)
     paths[gone].unlink()
     found = rows(

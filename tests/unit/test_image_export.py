@@ -17,7 +17,7 @@ from unit.test_image_finish import finished
 from lib.image.options import ConvertImages
 from lib.sources.archives import ArchivesSource
 from lib.split import ReadLimits, Split
-from lib.storage import to_uri
+from lib.storage import stat, to_uri
 
 
 def accept(source: Path) -> tuple[int, int, int]:
@@ -55,7 +55,7 @@ def test_shards_are_webdataset_samples_and_come_in_again(tmp_path):
     assert [extension for _, extension in names] == ["png", "json"] * (len(names) // 2)
     assert [a[0] for a in names[::2]] == [b[0] for b in names[1::2]]
     source = ArchivesSource()
-    (pieces,) = source.plan([to_uri(str(shard))], 1 << 20)
+    (pieces,) = source.plan([stat(to_uri(str(shard)))], 1 << 20)
     batches = source.read(Split("s", "archives", pieces), ReadLimits(99, 1 << 20, 1 << 20), lambda position: None)
     rows = [(row["status"], row["error_code"]) for batch, _ in batches for row in batch.to_pylist()]
     assert rows == [("ok", None), ("unselected", "excluded")] * (len(names) // 2)

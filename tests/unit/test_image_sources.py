@@ -19,13 +19,13 @@ from lib.sources import Source
 from lib.sources.archives import ArchivesSource
 from lib.sources.table import TableSource
 from lib.split import Split
-from lib.storage import to_uri
+from lib.storage import stat, to_uri
 
 ICON = saved(icon((48, 48)))
 
 
 def converted(path: Path, source: Source) -> list[dict]:
-    (pieces,) = source.plan([to_uri(str(path))], 1 << 30)
+    (pieces,) = source.plan([stat(to_uri(str(path)))], 1 << 30)
     scratch = path.parent / "scratch"
     scratch.mkdir()
     work = Work(JOB, ConvertImages(), source, Split("s", source.kind, pieces), RunOptions())

@@ -14,6 +14,7 @@ from lib.inspection import verify
 from lib.ledger import Ledger
 from lib.options import RunOptions
 from lib.sources.warc import WarcSource
+from lib.storage import stat
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def part(tmp_path: Path) -> Path:
     """The only file of a run over one gzip member of four records; two of them are not selected."""
     data = record(0, kind="warcinfo") + record(1, b"<p>a") + record(2, kind="request") + record(3, b"<p>b")
     source, ledger = WarcSource(), Ledger(f"file://{tmp_path}/out")
-    (pieces,) = source.plan([write(tmp_path, member(data))], 1 << 30)
+    (pieces,) = source.plan([stat(write(tmp_path, member(data)))], 1 << 30)
     ledger.claim({"job": "parse_html"}, overwrite=False)
     ledger.add_plan([], [("warc", pieces)], None)
     scratch = tmp_path / "scratch"

@@ -11,7 +11,7 @@ import pytest
 from lib.errors import UsageError
 from lib.sources.table import TableSource
 from lib.split import ReadLimits, Split
-from lib.storage import to_uri
+from lib.storage import stat, to_uri
 
 TABLE = pa.table({"id": list(range(10)), "name": [f"n{i}" for i in range(10)]})
 LIMITS = ReadLimits(batch_rows=3, batch_bytes=1 << 20, max_record_bytes=1 << 20)
@@ -34,7 +34,7 @@ def write(folder: Path, kind: str) -> str:
 
 
 def splits(source: TableSource, uri: str, split_bytes: int = 1) -> list[Split]:
-    return [Split(str(i), "table", pieces) for i, pieces in enumerate(source.plan([uri], split_bytes))]
+    return [Split(str(i), "table", pieces) for i, pieces in enumerate(source.plan([stat(uri)], split_bytes))]
 
 
 def ids(source: TableSource, split: Split, **place: int) -> list[int]:
@@ -58,9 +58,9 @@ def test_parquet_is_split_by_row_groups(tmp_path: Path) -> None:
 
 
 def test_small_files_share_a_split(tmp_path: Path) -> None:
-    uris = [write(tmp_path, "parquet"), write(tmp_path, "csv")]
+    files = [stat(write(tmp_path, kind)) for kind in ("parquet", "csv")]
 
-    groups = list(TableSource().plan(uris, 1 << 20))
+    groups = list(TableSource().plan(files, 1 << 20))
 
     assert [[(p.start, p.end) for p in group] for group in groups] == [[(0, 10), (0, 10)]]
 
@@ -115,7 +115,7 @@ def test_a_file_that_is_no_table_is_refused_in_one_line(tmp_path: Path) -> None:
     path.write_text("<html>")
 
     with pytest.raises(UsageError, match=r"page.parquet: not a parquet file"):
-        list(TableSource().plan([to_uri(str(path))], 1))
+        list(TableSource().plan([stat(to_uri(str(path)))], 1))
 
 
 @pytest.mark.parametrize("kind", ["parquet", "orc", "arrow"])

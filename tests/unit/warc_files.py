@@ -11,6 +11,7 @@ from typing import Any
 
 from lib.sources.warc import WarcSource
 from lib.split import ReadLimits, Split
+from lib.storage import stat
 
 LIMITS = ReadLimits(batch_rows=64, batch_bytes=1 << 20, max_record_bytes=1 << 20)
 
@@ -57,7 +58,9 @@ def read(
 
 def splits(uris: Sequence[str], split_bytes: int) -> list[Split]:
     """The plan."""
-    return [Split(str(i), "warc", pieces) for i, pieces in enumerate(WarcSource().plan(uris, split_bytes))]
+    return [
+        Split(str(i), "warc", pieces) for i, pieces in enumerate(WarcSource().plan(list(map(stat, uris)), split_bytes))
+    ]
 
 
 def read_split(
