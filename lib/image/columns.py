@@ -27,7 +27,7 @@ OUTPUT_SCHEMA = pa.schema(
         column("src_bit_depth", pa.int8(), "bits a channel or an index"),
         column("source_bytes", pa.int64(), "of the input"),
         column("output_bytes", pa.int64(), "of `image`"),
-        column("ink_rgb", pa.string(), "mean colour where alpha is at least 32, on a grid of rows: #rrggbb"),
+        column("ink_rgb", pa.string(), "mean colour where alpha is at least 32, on a grid of pixels: #rrggbb"),
         column("coverage", pa.float64(), "share of the source's pixels with alpha of at least 32"),
         column("mean", pa.float64(), "of the output's values, 0 to 255"),
         column("std", pa.float64(), "of the output's values"),

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from typing import Any
-from zlib import crc32
 
 import numpy as np
-from isal import isal_zlib
+from isal.isal_zlib import compress, crc32
 from PIL import Image
 
 from lib.image.picture import Bytes
@@ -28,7 +27,7 @@ def encode_png(pixels: Bytes) -> bytes:
     )
     rows = np.zeros((height, width * channels + 1), np.uint8)
     rows[:, 1:] = pixels.reshape(height, width * channels)
-    data = isal_zlib.compress(rows, 1)
+    data = compress(rows, 1)
     checksum = crc32(data, crc32(b"IDAT"))
     return b"".join(
         (

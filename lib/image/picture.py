@@ -45,11 +45,17 @@ class Picture:
     animated: bool = False
 
     def alpha(self) -> Bytes | None:
-        """(height, width), None where there is none. May be a view with strides."""
+        """(height, width) without gaps, None where there is none."""
         if self.table is not None:
             return look_up(self.pixels, self.table[:, 3]) if self.table[:, 3].min() < 255 else None
         samples = self.pixels.shape[2]
-        return self.pixels[..., samples - 1] if samples in (2, 4) else None
+        if samples not in (2, 4):
+            return None
+        # SIMD, as strided copies are not, and by blocks, as an array of numbers would not be.
+        packed = self.pixels.view(f"<u{samples}")[..., 0]
+        alpha = np.empty(packed.shape, np.uint8)
+        np.right_shift(packed, 8 * (samples - 1), out=alpha, casting="unsafe")
+        return alpha
 
     def colors(self) -> Bytes:
         """(height, width, 1 or 3), not premultiplied."""

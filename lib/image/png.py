@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from zlib import crc32, decompressobj
+from zlib import decompressobj
 from zlib import error as ZlibError
 
 import numpy as np
+from isal.isal_zlib import crc32
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -68,10 +69,8 @@ def _low_bits(png: Png) -> Bytes:
 
 def _unfiltered(png: Png, width: int, bpp: int) -> Bytes:
     """(height, width * bpp) bytes, by the first engine that can."""
-    if bpp == 2 and not png.interlaced and imagecodecs is not None:
-        plain = _if_unfiltered(png, width * bpp)
-        if plain is not None:
-            return plain
+    if not png.interlaced and (plain := PLAIN.rows(png, width * bpp)) is not None:
+        return plain
     depth, color_type = DISGUISES[bpp]
     file = _file(png, width, depth, color_type)
     for engine in ENGINES:
@@ -84,19 +83,43 @@ def _unfiltered(png: Png, width: int, bpp: int) -> Bytes:
     raise NoPicture("corrupt_image", "no decoder reads its pixels")
 
 
-def _if_unfiltered(png: Png, stride: int) -> Bytes | None:
-    """The rows of a file that uses no filter, as gray+alpha icons mostly do; None where a filter is used."""
+class Plain:
+    """Rows of files that use no filter, as most icons of some packs do: inflated, and that is all.
+
+    A pack is written by one tool: where filters were found, the next files are not tried. It never changes a pixel.
+    """
+
+    def __init__(self) -> None:
+        self.misses = self.pause = 0
+
+    def rows(self, png: Png, stride: int) -> Bytes | None:
+        """(height, stride), a byte between two of them; None where it was not tried or a filter is used."""
+        if self.pause:
+            self.pause -= 1
+            return None
+        rows = _inflated(png, stride) if imagecodecs is not None else None
+        if rows is None or rows[:, 0].any():
+            self.misses = min(self.misses + 1, 6)
+            self.pause = (1 << self.misses) - 1
+            return None
+        self.misses = 0
+        return rows[:, 1:]
+
+
+PLAIN = Plain()
+
+
+def _inflated(png: Png, stride: int) -> Bytes | None:
+    """Each row behind its filter; None where anything is wrong, which is for a decoder to say."""
     if any(crc32(memoryview(chunk)[4:-4]) != int.from_bytes(chunk[-4:]) for chunk in png.idat):
         return None
     packed = png.idat[0][8:-4] if len(png.idat) == 1 else b"".join(chunk[8:-4] for chunk in png.idat)
-    inflated = bytearray(png.height * (stride + 1))
+    size = png.height * (stride + 1)
     try:
-        if len(imagecodecs.zlibng_decode(packed, out=inflated)) != len(inflated):
-            return None
+        inflated = imagecodecs.zlibng_decode(packed, out=size)
     except (imagecodecs.ZlibngError, ValueError):
         return None
-    rows: Bytes = np.frombuffer(inflated, np.uint8).reshape(png.height, stride + 1)
-    return None if rows[:, 0].any() else np.ascontiguousarray(rows[:, 1:])
+    return np.frombuffer(inflated, np.uint8).reshape(png.height, stride + 1) if len(inflated) == size else None
 
 
 def _file(png: Png, width: int, bit_depth: int, color_type: int) -> bytes:

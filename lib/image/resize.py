@@ -40,7 +40,7 @@ class Stack(Protocol):
     """Planes of one geometry, on their way to be resized together."""
 
     def add(self, plane: Bytes) -> None:
-        """Take one more; it may be changed or dropped afterwards."""
+        """Take one more, which must not be changed afterwards."""
         ...
 
     def resized(self) -> list[Bytes]:
@@ -109,31 +109,26 @@ class PillowStack:
 
 
 class FastStack:
-    """Up to PACK planes as the channels of one picture; both ends are buffers that the resizer works on in place."""
+    """Up to PACK planes as the channels of one picture, CMYK to Pillow: four channels, none of them alpha."""
 
     def __init__(self, geometry: Geometry, resizer: cykooz.Resizer, algorithm: cykooz.ResizeAlg) -> None:
-        self.resizer = resizer
-        self.source, self.source_image = _shared(geometry.source)
-        self.target, self.target_image = _shared(geometry.inner)
+        self.size, self.resizer = geometry.source, resizer
+        self.target = np.zeros((geometry.inner[1], geometry.inner[0], PACK), np.uint8)
+        self.target_image = Image.frombuffer("CMYK", geometry.inner, self.target, "raw", "CMYK", 0, 1)
         self.options = cykooz.ResizeOptions(algorithm)
         if geometry.box is not None:
             left, top, right, bottom = geometry.box
             self.options.crop_box = cykooz.CropBox(left, top, right - left, bottom - top)
-        self.count = 0
+        self.bands: list[Image.Image] = []
 
     def add(self, plane: Bytes) -> None:
-        self.source[..., self.count] = plane
-        self.count += 1
+        self.bands.append(Image.frombuffer("L", self.size, np.ascontiguousarray(plane), "raw", "L", 0, 1))
 
     def resized(self) -> list[Bytes]:
-        self.resizer.resize_pil(self.source_image, self.target_image, self.options)
-        count, self.count = self.count, 0
+        count, bands = len(self.bands), self.bands
+        self.bands = []
+        source = Image.merge("CMYK", bands + bands[-1:] * (PACK - count))
+        self.resizer.resize_pil(source, self.target_image, self.options)
         # Shifts of whole pixels are SIMD, strided copies are not.
         pixels = self.target.view("<u4")[..., 0]
         return [(pixels >> np.uint32(8 * i)).astype(np.uint8) for i in range(count)]
-
-
-def _shared(size: tuple[int, int]) -> tuple[Bytes, Image.Image]:
-    """One memory as an array (height, width, PACK) and as a Pillow image; CMYK is four channels, none of them alpha."""
-    pixels = np.zeros((size[1], size[0], PACK), np.uint8)
-    return pixels, Image.frombuffer("CMYK", size, pixels, "raw", "CMYK", 0, 1)

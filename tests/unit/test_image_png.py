@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 import png as pypng
 import pytest
+from unit.test_image_hostile import row_of
 
 import lib.image.png as ours
 from lib.image.picture import decode
@@ -62,11 +63,19 @@ def read_by_us(content: bytes) -> np.ndarray:
     return np.dstack([rgb, np.full(colors.shape[:2], 255, np.uint8) if alpha is None else alpha])
 
 
-@pytest.mark.parametrize("engines", [ours.ENGINES, ours.ENGINES[1:], ours.ENGINES[2:]], ids=["all", "libpng", "pillow"])
-def test_every_kind_of_png_gives_the_pixels_that_pypng_reads(engines, monkeypatch) -> None:
+# Whoever inflates: no decoder at all (pypng uses no filters), or the decoders from here on.
+WAYS = {"plain": (0, ours.ENGINES), "all": (1 << 30, ours.ENGINES), "libpng": (1 << 30, ours.ENGINES[1:])}
+
+
+@pytest.mark.parametrize("way", [*WAYS, "pillow"])
+def test_every_kind_of_png_gives_the_pixels_that_pypng_reads(way, monkeypatch) -> None:
+    if way == "pillow":
+        monkeypatch.setattr(ours, "imagecodecs", None)
+    pause, engines = WAYS.get(way, (0, ours.ENGINES[2:]))
     monkeypatch.setattr(ours, "ENGINES", engines)
+    monkeypatch.setattr(ours.PLAIN, "pause", pause)
     # Pillow keeps the high byte of 16-bit colour only, so that it cannot compare with a transparent colour.
-    cases = [case for case in CASES if len(engines) > 1 or case[:2] != ("rgb", 16) or not case[3]]
+    cases = [case for case in CASES if way != "pillow" or case[:2] != ("rgb", 16) or not case[3]]
     wrong = [case for case in cases if not np.array_equal(read_by_us(written(*case)), read_by_pypng(written(*case)))]
     assert wrong == []
 
@@ -111,3 +120,22 @@ def test_all_five_filters_are_undone_at_every_pixel_width(name: str, depth: int,
     samples = {"gray": 1, "palette": 1, "rgb": 3, "gray_alpha": 2, "rgba": 4}[name]
     content = refiltered(plain, (33 * samples * depth + 7) // 8, bpp)
     assert np.array_equal(read_by_us(content), read_by_us(plain))
+
+
+@pytest.mark.parametrize("change", [None, *range(0, 400, 7)])
+def test_what_is_merely_inflated_equals_what_a_decoder_reads(change, monkeypatch) -> None:
+    """The row is the same whether a file without filters was tried as one or not, whatever is damaged."""
+    content = bytearray(written("gray_alpha", 8, False, False, (33, 17)))
+    if change is not None:
+        content[change % len(content)] ^= 0x41
+    found = []
+    for pause in (0, 1):
+        monkeypatch.setattr(ours.PLAIN, "pause", pause)
+        found.append(row_of(bytes(content)))
+    assert found[0] == found[1]
+
+
+def test_a_file_without_filters_needs_no_decoder(monkeypatch) -> None:
+    monkeypatch.setattr(ours, "ENGINES", [])
+    monkeypatch.setattr(ours.PLAIN, "pause", 0)
+    assert decode(written("rgba", 8, False, False, (7, 5)), 1 << 20).pixels.shape == (5, 7, 4)
