@@ -9,8 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.lime.linear import ALPHA, Fit, Floats, Ints, Moments, Selection, resolved, ridge, sandwich, select, separated
-from lib.lime.linear import solve as solve_ridge
+from lib.lime.linear import Fit, Floats, Ints, Moments, Selection, Spread, inverted, resolved, ridge, select, separated
 
 Metric = Literal["euclidean", "sqeuclidean", "manhattan", "chebyshev", "cosine", "hamming"]
 Predict = Callable[[Floats], Floats]  # m x d values to m x o outputs
@@ -133,49 +132,45 @@ def _doubts(
     stable = [np.full(len(labels), None, object) for _ in slots]
     if not ask.std_error and not ask.stability_z:
         return errors, stable
-    everything = [solve_ridge(moments.gram, moments.cross, ALPHA) for moments, _ in slots]
-    first = local(0)
-    room = np.empty_like(first.scaled[: len(first.own) + 1])
+    inverses = [inverted(moments.gram) if ask.stability_z else moments.gram for moments, _ in slots]
     for i in range(real):
         points = local(i)
         for slot, (moments, fit) in enumerate(slots):
             if ask.std_error:
-                errors[slot][i] = _std_errors(points, int(labels[i, slot]), moments, fit, i, room)
+                errors[slot][i] = _std_errors(points, int(labels[i, slot]), moments, fit, i)
             if ask.stability_z:
-                weights = everything[slot][i]
-                stable[slot][i] = _stable(points, int(labels[i, slot]), moments, fit, i, weights, ask, room)
+                stable[slot][i] = _stable(points, int(labels[i, slot]), moments, fit, i, inverses[slot][i], ask)
     return errors, stable
 
 
-def _std_errors(points: Local, label: int, moments: Moments, fit: Fit, i: int, room: Floats) -> Floats:
+def _std_errors(points: Local, label: int, moments: Moments, fit: Fit, i: int) -> Floats:
     d, picks = len(points.own), fit.features[i]
     real = picks >= 0
     picks = picks[real]
-    covariance = sandwich(
-        points.scaled[[*picks, d]], points.scaled[d + 1 + label], moments.mean_x[i, picks], fit.weights[i, real],
-        float(fit.intercept[i]), moments.gram[i][np.ix_(picks, picks)], room[: len(picks) + 1],
+    spread = Spread.of(
+        points.scaled[[*picks, d]], points.scaled[d + 1 + label], moments.mean_x[i, picks], float(moments.mean_y[i]),
+        fit.weights[i, real], inverted(moments.gram[i][np.ix_(picks, picks)]),
     )  # fmt: skip
     out = np.full(len(real), np.nan)
-    out[: len(picks)] = np.sqrt(np.diag(covariance))
+    out[: len(picks)] = spread.deviations(np.eye(len(picks)))
     return out
 
 
 def _stable(
-    points: Local, label: int, moments: Moments, fit: Fit, i: int, weights: Floats, ask: Ask, room: Floats
-) -> bool | None:
+    points: Local, label: int, moments: Moments, fit: Fit, i: int, inverse: Floats, ask: Ask
+) -> bool | None:  # fmt: skip
     d = len(points.own)
     chosen = np.zeros(d, bool)
     chosen[fit.features[i][fit.features[i] >= 0]] = True
     if chosen.all():
         return None
-    mean_x = moments.mean_x[i]
-    intercept = float(moments.mean_y[i] - mean_x @ weights)
-    covariance = sandwich(
-        points.scaled[: d + 1], points.scaled[d + 1 + label], mean_x, weights, intercept, moments.gram[i], room
-    )
+    spread = Spread.of(
+        points.scaled[: d + 1], points.scaled[d + 1 + label], moments.mean_x[i], float(moments.mean_y[i]),
+        inverse @ moments.cross[i], inverse,
+    )  # fmt: skip
     by_weight = resolved(ask.feature_selection, ask.num_features) == "highest_weights"
     scale = np.abs(moments.own[i]) if by_weight else np.sqrt(np.maximum(np.diag(moments.gram[i]), 0))
-    return separated(chosen, weights, covariance, scale, ask.stability_z)
+    return separated(chosen, scale, spread, ask.stability_z)
 
 
 def _filled(values: NDArray[np.generic], width: int, filler: float) -> NDArray[np.generic]:

@@ -140,35 +140,69 @@ def ridge(moments: Moments, picks: Ints) -> Fit:
     return Fit(features, kept, intercept, r2, local)
 
 
-def sandwich(design: Floats, output: Floats, mean_x: Floats, weights: Floats, intercept: float, gram: Floats,
-             room: Floats) -> Floats:  # fmt: skip
-    """k x k covariance of ridge weights under sampling: H^-1 (sum w^2 e^2 x x') H^-1, H = gram + alpha I, x centred.
+def inverted(gram: Floats) -> Floats:
+    """(gram + alpha I)^-1, of one or of many."""
+    answer: Floats = np.linalg.inv(gram + ALPHA * np.eye(gram.shape[-1]))
+    return answer
 
-    White (1980). `design` ((k + 1) x n: k features and 1) and `output` (n) are multiplied by the root of each point's
-    weight; `room`, of the design's shape, is overwritten.
+
+@dataclass(frozen=True)
+class Spread:
+    """How the ridge weights of k features would move with other points: H^-1 (sum w^2 e^2 x x') H^-1, H = gram + alpha I.
+
+    White (1980); x is centred. `design` ((k + 1) x n: k features and 1) is multiplied by the root of each point's weight,
+    and `residual` (n) too.
     """
-    residual = output - np.append(weights, intercept) @ design
-    np.multiply(design, residual, out=room)
-    spread = room @ room.T
-    # The means are taken off afterwards: two passes over n points less.
-    off = np.outer(mean_x, spread[:-1, -1])
-    meat = spread[:-1, :-1] - off - off.T + spread[-1, -1] * np.outer(mean_x, mean_x)
-    inverse = np.linalg.inv(gram + ALPHA * np.eye(len(gram)))
-    covariance: Floats = inverse @ meat @ inverse
-    return covariance
+
+    design: Floats
+    residual: Floats
+    mean_x: Floats
+    weights: Floats
+    inverse: Floats
+
+    @classmethod
+    def of(
+        cls, design: Floats, output: Floats, mean_x: Floats, mean_y: float, weights: Floats, inverse: Floats
+    ) -> Spread:
+        """`output` (n) is multiplied by the root of each point's weight."""
+        residual = output - np.append(weights, mean_y - mean_x @ weights) @ design
+        return cls(design, residual, mean_x, weights, inverse)
+
+    def covariance(self) -> Floats:
+        """Of all weights, k x k."""
+        room = self.design * self.residual
+        squares = room @ room.T
+        # The means are taken off afterwards: two passes over n points less.
+        off = np.outer(self.mean_x, squares[:-1, -1])
+        meat = squares[:-1, :-1] - off - off.T + squares[-1, -1] * np.outer(self.mean_x, self.mean_x)
+        covariance: Floats = self.inverse @ meat @ self.inverse
+        return covariance
+
+    def deviations(self, factors: Floats) -> Floats:
+        """Of sums of factors * weights (m x k): without the covariance of all the others."""
+        leaned = factors @ self.inverse
+        moved = np.column_stack([leaned, -leaned @ self.mean_x]) @ self.design
+        moved *= self.residual
+        return np.sqrt(np.einsum("mn,mn->m", moved, moved))
 
 
-def separated(chosen: NDArray[np.bool_], weights: Floats, covariance: Floats, scale: Floats, z: float) -> bool | None:
+def separated(chosen: NDArray[np.bool_], scale: Floats, spread: Spread, z: float) -> bool | None:
     """Whether each chosen feature beats each other one by z standard deviations of their difference.
 
     Features are ranked by |weight * scale|. None where all are chosen.
     """
     if chosen.all():
         return None
-    sizes = weights * scale
-    signs = np.where(sizes < 0, -1.0, 1.0) * scale
-    spread = np.einsum("ij,i,j->ij", covariance, signs, signs)
-    variances = np.diag(spread)
-    difference = np.abs(sizes)[chosen][:, None] - np.abs(sizes)[~chosen][None, :]
-    noise = variances[chosen][:, None] + variances[~chosen][None, :] - 2 * spread[np.ix_(chosen, ~chosen)]
-    return bool((difference >= z * np.sqrt(np.maximum(noise, 0))).all())
+    sizes = np.abs(spread.weights * scale)
+    signs = np.where(spread.weights * scale < 0, -1.0, 1.0) * scale
+    # The closest pair first: where it overlaps, as it does in most rows, no other pair matters.
+    last, next_ = np.where(chosen, sizes, np.inf).argmin(), np.where(chosen, -np.inf, sizes).argmax()
+    factors = np.zeros(len(sizes))
+    factors[last], factors[next_] = signs[last], -signs[next_]
+    if sizes[last] - sizes[next_] < z * spread.deviations(factors[None])[0]:
+        return False
+    noise = np.einsum("ij,i,j->ij", spread.covariance(), signs, signs)
+    variances = np.diag(noise)
+    difference = sizes[chosen][:, None] - sizes[~chosen][None, :]
+    variance = variances[chosen][:, None] + variances[~chosen][None, :] - 2 * noise[np.ix_(chosen, ~chosen)]
+    return bool((difference >= z * np.sqrt(np.maximum(variance, 0))).all())

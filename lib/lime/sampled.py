@@ -68,8 +68,9 @@ class Matches:
         d = len(self.own)
         np.equal(self.codes, numbers[:, None], out=self.match)
         np.add.reduce(self.match.view(np.uint8), axis=0, dtype=self.matches.dtype, out=self.matches)
-        root = self.roots[self.matches]
-        np.multiply(self.match, root, out=self.scaled[:d])
+        root = np.take(self.roots, self.matches, mode="clip")  # three times as fast as indexing
+        np.copyto(self.scaled[:d], self.match)  # multiplying truths by numbers takes numpy twice as long
+        self.scaled[:d] *= root
         self.scaled[d] = root
         np.multiply(self.outputs, root, out=self.scaled[d + 1 :])
         return Local(self.scaled, self.own, self.shift)
