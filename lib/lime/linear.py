@@ -148,10 +148,10 @@ def inverted(gram: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Spread:
-    """How the ridge weights of k features would move with other points: H^-1 (sum w^2 e^2 x x') H^-1, H = gram + alpha I.
+    """How ridge weights of k features would move with other points: H^-1 (sum w^2 e^2 x x') H^-1, H = gram + alpha I.
 
-    White (1980); x is centred. `design` ((k + 1) x n: k features and 1) is multiplied by the root of each point's weight,
-    and `residual` (n) too.
+    White (1980); x is centred. `design` ((k + 1) x n: k features and 1) and `residual` (n) are multiplied by the root
+    of each point's weight.
     """
 
     design: Floats

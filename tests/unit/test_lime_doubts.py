@@ -47,17 +47,16 @@ def test_a_choice_is_stable_where_no_pair_overlaps(weights: list[float], deviati
 
 
 def test_errors_that_move_two_sizes_alike_leave_their_order() -> None:
-    together = spread([-2.0, 1.7, 0.5], [1.0, 1.0, 0.01])
-    together.inverse[:] = np.array([[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 0.01]]) / np.sqrt(100_000)
+    alike = spread([-2.0, 1.7, 0.5], [1.0, 1.0, 0.01])
+    alike.inverse[:] = np.array([[0.5, -0.5, 0.0], [-0.5, 0.5, 0.0], [0.0, 0.0, 0.01]]) / np.sqrt(100_000)
 
-    assert separated(np.array([True, True, False]), np.ones(3), together, 1.645) is True
-    assert separated(np.array([True, False, False]), np.ones(3), together, 1.645) is True
+    assert separated(np.array([True, False, False]), np.ones(3), alike, 1.645) is True
 
 
 @pytest.mark.figures
 @pytest.mark.parametrize("name", ["cancer", "diabetes", "mixed"])
 def test_intervals_cover_as_often_as_they_should(name: str) -> None:
-    rows, found = _many(name, "none", 10)
+    found = _many(name, "none", 10)
     order = np.argsort(found[0].features, axis=2)
     truth = np.take_along_axis(found[0].weights, order, axis=2)
     covered = []
@@ -73,12 +72,12 @@ def test_intervals_cover_as_often_as_they_should(name: str) -> None:
 @pytest.mark.figures
 @pytest.mark.parametrize("name", ["cancer", "diabetes", "mixed"])
 def test_a_stable_choice_is_that_of_very_many_points(name: str) -> None:
-    rows, found = _many(name, "highest_weights", 3)
+    found = _many(name, "highest_weights", 3)
     right = [
         set(one.features[i, 0]) == set(found[0].features[i, 0])
-        for one in found[1:] for i in range(len(rows)) if one.stable[i, 0]
+        for one in found[1:] for i in np.flatnonzero(one.stable[:, 0])
     ]  # fmt: skip
-    print(f"{name}: {len(right)} of {40 * len(rows)} choices say stable, {np.mean(right):.3f} of them are right")
+    print(f"{name}: {len(right)} of 320 choices say stable, {np.mean(right):.3f} of them are right")
 
     assert np.mean(right) > 0.95
 
@@ -95,4 +94,4 @@ def _many(name: str, selection: str, k: int):
         ask = Ask(k, points, selection, seed=seed, std_error=True, stability_z=1.645)  # type: ignore[arg-type]
         return Bank(hood, predict, ask).explain(rows, predict(rows), labels, 8)
 
-    return rows, [explained(200_000, 1), *(explained(5000, seed) for seed in range(2, 42))]
+    return [explained(200_000, 1), *(explained(5000, seed) for seed in range(2, 42))]
