@@ -142,8 +142,7 @@ def ridge(moments: Moments, picks: Ints) -> Fit:
 
 def inverted(gram: Floats) -> Floats:
     """(gram + alpha I)^-1, of one or of many."""
-    answer: Floats = np.linalg.inv(gram + ALPHA * np.eye(gram.shape[-1]))
-    return answer
+    return cast(Floats, np.linalg.inv(gram + ALPHA * np.eye(gram.shape[-1])))
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,8 @@ class Spread:
         leaned = factors @ self.inverse
         moved = np.column_stack([leaned, -leaned @ self.mean_x]) @ self.design
         moved *= self.residual
-        return np.sqrt(np.einsum("mn,mn->m", moved, moved))
+        deviations: Floats = np.sqrt(np.einsum("mn,mn->m", moved, moved))
+        return deviations
 
 
 def separated(chosen: NDArray[np.bool_], scale: Floats, spread: Spread, z: float) -> bool | None:

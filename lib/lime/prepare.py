@@ -17,7 +17,7 @@ from lib.lime.options import ExplainRows
 from lib.lime.spec import Discretizer, TableSpec
 from lib.lime.survey import Feature, Sample, Tables, census, complete, guessed, sample
 from lib.model.ask import answers, classifies, refuse_moods
-from lib.model.files import ModelFile, load, sealed
+from lib.model.files import by_manifest, load, sealed
 
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "samples" / "models" / "breast_cancer" / "manifest.json"
 
@@ -36,17 +36,12 @@ def prepare(config: ExplainRows, inputs: Sequence[str]) -> ExplainRows:
 
 def _by_manifest(config: ExplainRows) -> ExplainRows:
     """All that train_model has written down."""
-    uri = storage.to_uri(config.model.manifest or str(BUNDLED))
+    model, manifest = by_manifest(config.model, BUNDLED, "explain_rows")
+    uri = model.manifest
     try:
-        manifest = json.loads(storage.read_bytes(uri))
         spec = TableSpec.from_plain(json.loads(storage.read_bytes(f"{uri.rpartition('/')[0]}/spec.json")))
     except (OSError, ValueError) as error:
-        raise UsageError(f"explain_rows.model.manifest {uri}: {error}") from None
-    known = manifest["model"]
-    model = ModelFile(
-        manifest=uri, path=f"{uri.rpartition('/')[0]}/{known['path']}", format=known["format"],
-        sha256=known["sha256"], trusted=config.model.trusted,
-    )  # fmt: skip
+        raise UsageError(f"explain_rows.model.manifest {uri}: its spec.json: {error}") from None
     features = tuple(msgspec.convert(manifest["features"], list[Feature]))
     chosen = spec.only(config.discretizer)
     _has_bins(chosen, config.discretizer, uri)

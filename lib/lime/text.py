@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -23,9 +24,10 @@ from lib.lime.linear import Floats, Selection
 from lib.lime.options import Count, Positive
 from lib.lime.sampled import root_weights
 from lib.model.ask import classifies, refuse_moods
-from lib.model.files import ModelFile, load, sealed
+from lib.model.files import ModelFile, by_manifest, load, sealed
 from lib.records import ROW, Status, column
 
+BUNDLED = Path(__file__).resolve().parent.parent.parent / "samples" / "models" / "reviews" / "manifest.json"
 WEIGHT = pa.struct([("word", pa.string()), ("weight", pa.float64()), ("std_error", pa.float64())])
 EXPLANATION = pa.struct(
     [
@@ -174,9 +176,8 @@ def labels_of(probabilities: Floats, config: ExplainText) -> list[int]:
 
 def prepare(config: ExplainText, inputs: Sequence[str]) -> ExplainText:
     """Check the model at the door. Raises UsageError."""
-    if not config.model.path:
-        raise UsageError("explain_text needs model.path: a fitted pipeline that takes texts; there is no bundled one")
-    model_file = sealed(config.model, "explain_text")
+    named = config.model if config.model.path else by_manifest(config.model, BUNDLED, "explain_text")[0]
+    model_file = sealed(named, "explain_text")
     model = load(model_file)
     if not classifies(model):
         raise UsageError("explain_text: the model gives no probabilities (predict_proba)")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from lib import storage
@@ -25,6 +27,20 @@ class ModelFile:
     sha256: str = ""
     trusted: tuple[str, ...] = ()  # types of a skops file that may be loaded, beside those skops knows
     inline: str = ""  # filled in by the run: the file itself, base64
+
+
+def by_manifest(model: ModelFile, bundled: Path, job: str) -> tuple[ModelFile, dict[str, Any]]:
+    """The file that a manifest (else the bundled one) names beside itself, and the manifest. Raises UsageError."""
+    uri = storage.to_uri(model.manifest or str(bundled))
+    try:
+        manifest = json.loads(storage.read_bytes(uri))
+        known = manifest["model"]
+        path = f"{uri.rpartition('/')[0]}/{known['path']}"
+        return replace(model, manifest=uri, path=path, format=known["format"], sha256=known["sha256"]), manifest
+    except OSError as error:
+        raise UsageError(f"{job}.model.manifest {uri}: {(error.strerror or str(error)).lower()}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{job}.model.manifest {uri}: not what train_model writes: {error!r}") from None
 
 
 def sealed(model: ModelFile, job: str) -> ModelFile:

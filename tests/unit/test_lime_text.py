@@ -1,13 +1,17 @@
 """Words explain texts as lime_text says, whichever way the model is asked."""
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from lime.lime_text import LimeTextExplainer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from lib.lime.text import ExplainText, Words, explain, labels_of, masked
+from lib.lime.text import ExplainText, Words, explain, labels_of, make_kernel, masked, prepare
+from lib.sources.table import TableSource
 
 GOOD, BAD = "good fine great happy The sun", "bad awful the dull sad rain"
 TEXTS = [f"{a} {b} day, with {c}!" for a in GOOD.split() for b in ("a", "long") for c in GOOD.split()]
@@ -35,6 +39,18 @@ def test_weights_are_those_of_lime_text(vectoriser, k: int) -> None:
     assert set(found) == set(known)
     np.testing.assert_allclose([found[w] for w in known], list(known.values()), rtol=1e-9, atol=1e-12)
     assert abs(mine.r2[0, 0] - told.score) < 1e-9
+
+
+def test_the_bundled_model_explains_the_bundled_reviews() -> None:
+    folder = Path(__file__).parents[2] / "samples" / "explain_text"
+    texts = next(iter(TableSource().rows(f"file://{folder}/reviews.parquet", 3)))
+
+    config = prepare(ExplainText(keys=("id",), num_samples=500), [str(folder)])
+    row = make_kernel(config)(pa.record_batch([texts], names=["row"])).to_pylist()[0]
+
+    assert (row["keys"], row["predicted_class"], row["status"]) == (["33_7"], "complaint", "ok")
+    assert row["explanations"][0]["weights"][0]["word"] == "difference"
+    assert row["explanations"][0]["weights"][0]["weight"] > 0.1
 
 
 def test_a_word_is_taken_out_wherever_it_stands() -> None:
