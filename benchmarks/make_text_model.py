@@ -40,8 +40,9 @@ def main() -> int:
     held_out, seen = rated[:HELD_OUT], rated[HELD_OUT:]
     model = make_pipeline(TfidfVectorizer(min_df=3, sublinear_tf=True), LogisticRegression(C=10, max_iter=1000))
     model.fit([text for _, _, text in seen], praises(seen))
-    print(f"fitted on {len(seen)}, right in {np.mean(model.predict([t for *_, t in held_out]) == praises(held_out)):.3f}"
-          f" of {HELD_OUT} held out, {np.mean(praises(held_out) == 'praise'):.3f} of which praise")  # fmt: skip
+    right = model.predict([text for _, _, text in held_out]) == praises(held_out)
+    praised = np.mean(praises(held_out) == "praise")
+    print(f"fitted on {len(seen)}; of {HELD_OUT} held out {np.mean(right):.3f} right, {praised:.3f} praise")
     write_sample(SAMPLES / "explain_text", held_out)
     write_model(SAMPLES / "models" / "reviews", model, len(seen))
     return 0
