@@ -12,14 +12,11 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from lib import registry
 from lib.errors import UsageError, nearest
 from lib.request import End, Request
-
-if TYPE_CHECKING:
-    from lib.job import Task
 
 FOLDER = Path(__file__).resolve().parent
 PROJECT = FOLDER.parent
@@ -133,26 +130,14 @@ def _run(options: argparse.Namespace, command: str) -> int:
     request = build_request(job, options, PROJECT / "samples", command)
     if options.dry_run:
         return _show(request)
-    from lib.job import Task
-
-    if isinstance(job, Task):
-        return _run_task(job, request)
     from lib.closing import closing
+    from lib.job import Task
 
     execute = _runner(request.master)
     with _only_the_answer_on_stdout() as answer:
         end = execute(request)
-        if not request.quiet and end.summary:
+        if not request.quiet and end.summary and not isinstance(job, Task):
             print(closing(end, request, sample=not options.input), file=sys.stderr)
-        _tell(answer, end)
-    return end.exit_code
-
-
-def _run_task(task: Task[Any], request: Request) -> int:
-    from lib.tasks import execute_task
-
-    with _only_the_answer_on_stdout() as answer:
-        end = execute_task(task, request)
         _tell(answer, end)
     return end.exit_code
 

@@ -42,7 +42,10 @@ class Job(Generic[Config]):
 
 @dataclass(frozen=True)
 class Task(Generic[Config]):
-    """Work that is not row by row: `run` gets the resolved config and the run's input and output URIs."""
+    """Work that is not row by row: `run(config, inputs, output, scatter)` returns what is worth a line.
+
+    It gets the resolved config, the run's input and output URIs, and a lib.scatter.Scatter.
+    """
 
     name: str
     summary: str

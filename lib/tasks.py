@@ -13,10 +13,11 @@ from lib import accounts
 from lib.job import Task
 from lib.ledger import FORMAT, Ledger
 from lib.request import End, Request
+from lib.scatter import Scatter
 from lib.sources.inputs import expand_inputs
 
 
-def execute_task(task: Task[Any], request: Request) -> End:
+def execute_task(task: Task[Any], request: Request, scatter: Scatter) -> End:
     """Do the work once; the same request again finds it done, another one is refused.
 
     Raises UsageError where config, input or output are wrong.
@@ -27,7 +28,7 @@ def execute_task(task: Task[Any], request: Request) -> End:
     earlier = ledger.load("_report.json")
     if earlier and ledger.marked_done():
         return End(0, accounts.summary(earlier))
-    done = task.run(config, request.inputs, request.output)
+    done = task.run(config, request.inputs, request.output, scatter)
     report = {
         "job": task.name,
         "state": "done",

@@ -15,9 +15,10 @@ from lib.errors import UsageError
 from lib.lime.explainer import build_engine
 from lib.lime.options import ExplainRows
 from lib.lime.spec import Discretizer, TableSpec
-from lib.lime.survey import Feature, Sample, Tables, census, complete, guessed, sample
+from lib.lime.survey import Feature, Question, Sample, Tables, census, guessed, look, named, sample
 from lib.model.ask import answers, classifies, refuse_moods
 from lib.model.files import by_manifest, load, sealed
+from lib.scatter import here
 
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "samples" / "models" / "breast_cancer" / "manifest.json"
 
@@ -57,18 +58,22 @@ def _by_table(config: ExplainRows, model: Any, inputs: Sequence[str]) -> Explain
     """Survey the training table, or else the input itself."""
     names = [f.name for f in config.features] or list(getattr(model, "feature_names_in_", ()))
     width = getattr(model, "n_features_in_", None)
-    tables = Tables(inputs, [*names, *([config.training_label] if config.training_label else [])] if names else ())
+    tables = Tables(
+        inputs, [*names, *([config.training_label] if config.training_label else [])] if names else (), here
+    )
     features = config.features or guessed([f for f in tables.fields if f.name not in config.keys], names)
     if width is not None and width != len(features):
         raise UsageError(
             f"explain_rows.features: the model takes {width}, there are {len(features)}: "
             f"{', '.join(f.name for f in features)}"
         )
-    features, counts = complete(tables, features)
     if config.discretizer == "entropy" and not config.training_label:
         raise UsageError("explain_rows.training_label must name a column: discretizer entropy cuts by it")
-    drawn = sample(tables, features, config.training_rows, config.training_label)
-    spec = census(tables, features, counts, drawn, _wanted(config.discretizer), _labels(config, drawn))
+    question = Question(features, config.training_label)
+    looked = look(tables, question)
+    features = named(features, looked)
+    drawn = sample(tables, replace(question, features=features), looked, config.training_rows)
+    spec = census(tables, features, looked, drawn, _wanted(config.discretizer), _labels(config, drawn))
     return replace(config, features=features, spec=spec.plain())
 
 

@@ -1,22 +1,35 @@
-"""Reads a table twice, in bounded memory: a sample to find where columns are cut, then all rows to count."""
+"""Reads a table by parts, anywhere: what there is, a sample to find where columns are cut, then all rows to count."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from lib.errors import UsageError
 from lib.lime.census import CategoryCensus, NumericCensus, edges
 from lib.lime.features import matrix
 from lib.lime.neighborhood import Floats
 from lib.lime.spec import Column, Discretizer, TableSpec
+from lib.scatter import Scatter
 from lib.sources.inputs import expand_inputs
 from lib.sources.table import TableSource
+from lib.split import Piece, ReadLimits, Split
+
+Hashes = NDArray[np.uint64]
+T = TypeVar("T")
+PART_BYTES = 64 << 20
+LIMITS = ReadLimits(batch_rows=1 << 14, batch_bytes=64 << 20, max_record_bytes=1 << 62)
+MANY_CLASSES = 20  # whole numbers of more kinds than this are a quantity
+MANY_CATEGORIES = 50_000  # of one column: they are held in memory, and a model that takes them is none
+BUCKET_SHIFT = 48  # a hash's bucket is its first 16 bits
 
 
 @dataclass(frozen=True)
@@ -34,18 +47,22 @@ class Feature:
 
 
 class Tables:
-    """The rows of some files, read as often as asked."""
+    """The rows of some files, read as often as asked, part by part; `scatter` says where."""
 
-    def __init__(self, inputs: Sequence[str], columns: Sequence[str] = ()) -> None:
+    def __init__(self, inputs: Sequence[str], columns: Sequence[str], scatter: Scatter) -> None:
         source = TableSource()
         self.uris = [found.uri for found in expand_inputs(inputs) if source.claims(found.uri)]
         if not self.uris:
             raise UsageError(f"{', '.join(inputs)}: no table among the files")
-        self.source = TableSource(columns=tuple(columns))
+        self.source, self.scatter = TableSource(columns=tuple(columns)), scatter
 
-    def __iter__(self) -> Iterator[pa.StructArray]:
-        for uri in self.uris:
-            yield from self.source.rows(uri)
+    def each(self, count: Callable[[Iterator[pa.StructArray]], T]) -> Iterator[T]:
+        """What `count` makes of the rows of each part, in order."""
+        return self.scatter(_Reading(self.source, count), self._parts)
+
+    @cached_property
+    def _parts(self) -> list[tuple[Piece, ...]]:
+        return list(self.source.plan(self.uris, PART_BYTES))
 
     @property
     def fields(self) -> list[pa.Field]:
@@ -54,6 +71,24 @@ class Tables:
         if first is None:
             raise UsageError(f"{self.uris[0]}: no rows")
         return list(first.type)
+
+
+@dataclass(frozen=True)
+class _Reading(Generic[T]):
+    """Called with the pieces of one part."""
+
+    source: TableSource
+    count: Callable[[Iterator[pa.StructArray]], T]
+
+    def __call__(self, pieces: tuple[Piece, ...]) -> T:
+        return self.count(self._rows(pieces))
+
+    def _rows(self, pieces: tuple[Piece, ...]) -> Iterator[pa.StructArray]:
+        for batch, _ in self.source.read(Split("", "table", pieces), LIMITS, lambda _: None):
+            if batch["error_code"].null_count < len(batch):
+                row = batch.slice(0, 1).to_pylist()[0]
+                raise UsageError(f"{row['source_path']} row {row['source_offset']}: {row['error_detail']}")
+            yield batch["row"]
 
 
 def guessed(fields: Sequence[pa.Field], names: Sequence[str]) -> tuple[Feature, ...]:
@@ -65,30 +100,18 @@ def guessed(fields: Sequence[pa.Field], names: Sequence[str]) -> tuple[Feature, 
     found = []
     for name in names or known:
         kind = known[name]
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        if _is_number(kind):
             found.append(Feature(name))
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
             found.append(Feature(name, "categorical"))
-        elif pa.types.is_boolean(kind):
-            found.append(Feature(name))
         elif names:
             raise UsageError(f"column {name} is {kind}: expected numbers or text")
     return tuple(found)
 
 
-def complete(tables: Tables, features: Sequence[Feature]) -> tuple[tuple[Feature, ...], dict[str, CategoryCensus]]:
-    """Give every categorical feature its categories, and count them over the whole table."""
-    counts = {f.name: CategoryCensus() for f in features if f.type == "categorical"}
-    if counts:
-        for rows in tables:
-            for name, census in counts.items():
-                census.add(_field(rows, name))
-    named = tuple(
-        Feature(f.name, f.type, f.categories or tuple(counts[f.name].column(f.name).categories or ()))
-        if f.type == "categorical" else f
-        for f in features
-    )  # fmt: skip
-    return named, counts
+def _is_number(kind: pa.DataType) -> bool:
+    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
+    return any(test(kind) for test in tests)
 
 
 def _field(rows: pa.StructArray, name: str) -> pa.Array:
@@ -98,13 +121,158 @@ def _field(rows: pa.StructArray, name: str) -> pa.Array:
     return found.cast(found.type.value_type) if pa.types.is_dictionary(found.type) else found
 
 
+@dataclass(frozen=True)
+class Question:
+    """What the table is read for. The hash of column `key`, or else of all that is read, orders the rows.
+
+    Rows whose label is missing are left out. `floor` rows of each class come first; `classes`: whether labels are any,
+    None: if they are text, or few whole numbers.
+    """
+
+    features: tuple[Feature, ...]
+    label: str = ""
+    key: str = ""
+    floor: int = 0
+    classes: bool | None = None
+
+    def known(self, rows: pa.StructArray) -> tuple[pa.StructArray, pa.Array]:
+        """The rows with a label, and their labels."""
+        if not self.label:
+            return rows, pa.nulls(len(rows))
+        labels = _field(rows, self.label)
+        there = pc.and_(labels.is_valid(), pc.invert(pc.is_null(labels, nan_is_null=True)))
+        return rows.filter(there), labels.filter(there)
+
+    def hashes(self, rows: pa.StructArray) -> Hashes:
+        """One for each row, of its values alone."""
+        names = [self.key] if self.key else [*(f.name for f in self.features), *([self.label] if self.label else [])]
+        mixed = np.zeros(len(rows), np.uint64)
+        for name in names:
+            mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + _hashed(_field(rows, name))
+        return pd.util.hash_array(mixed)
+
+
+def _hashed(values: pa.Array) -> Hashes:
+    """Numbers as doubles, whatever their width in this file; everything else as text."""
+    if _is_number(values.type):
+        small = values.cast(pa.int8()) if pa.types.is_boolean(values.type) else values
+        numbers = small.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return pd.util.hash_array(np.where(np.isnan(numbers), np.nan, numbers))
+    texts = values.cast(pa.string()).fill_null("")
+    return pd.util.hash_array(texts.to_numpy(zero_copy_only=False))
+
+
+@dataclass
+class Looked:
+    """What a part of a table, or all of it, holds: rows by the first bits of their hashes, classes, categories."""
+
+    buckets: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1 << (64 - BUCKET_SHIFT), np.int64))
+    classes: dict[Any, Hashes] | None = field(
+        default_factory=dict
+    )  # the smallest hashes; None: the label is a quantity
+    categories: dict[str, CategoryCensus] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """With a label, where one is asked for."""
+        return int(self.buckets.sum())
+
+    def merge(self, other: Looked, floor: int) -> None:
+        """Add another part."""
+        self.buckets += other.buckets
+        if self.classes is None or other.classes is None:
+            self.classes = None
+        else:
+            for label, hashes in other.classes.items():
+                self._keep(label, hashes, floor)
+        for name, census in other.categories.items():
+            self.categories.setdefault(name, CategoryCensus()).merge(census)
+        self._refuse_names()
+
+    def add_categories(self, name: str, values: pa.Array) -> None:
+        """Of one column."""
+        self.categories.setdefault(name, CategoryCensus()).add(values)
+        self._refuse_names()
+
+    def _refuse_names(self) -> None:
+        for name, census in self.categories.items():
+            if len(census.counts) > MANY_CATEGORIES:
+                raise UsageError(f"column {name}: more than {MANY_CATEGORIES:,} different texts; leave it out")
+
+    def add_classes(self, labels: pa.Array, hashes: Hashes, floor: int) -> None:
+        """Of rows with these labels."""
+        coded = labels.dictionary_encode()
+        places = coded.indices.to_numpy(zero_copy_only=False)
+        for i, label in enumerate(coded.dictionary.to_pylist()):
+            self._keep(label, hashes[places == i], floor)
+
+    def _keep(self, label: Any, hashes: Hashes, floor: int) -> None:
+        assert self.classes is not None
+        held = np.concatenate([self.classes.get(label, np.empty(0, np.uint64)), hashes])
+        self.classes[label] = np.sort(held)[:floor]
+
+
+def is_quantity(labels: Sequence[Any]) -> bool:
+    """Whether different labels are numbers of too many kinds, or broken ones."""
+    if any(isinstance(label, str | bool) for label in labels):
+        return False
+    return len(labels) > MANY_CLASSES or any(float(label) != int(label) for label in labels)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Counts one part."""
+
+    question: Question
+
+    def __call__(self, parts: Iterator[pa.StructArray]) -> Looked:
+        question = self.question
+        found = Looked(classes={} if question.label and question.classes is not False else None)
+        for every in parts:
+            for feature in question.features:
+                if feature.type == "categorical":
+                    found.add_categories(feature.name, _field(every, feature.name))
+            rows, labels = question.known(every)
+            hashes = question.hashes(rows)
+            found.buckets += np.bincount(hashes >> np.uint64(BUCKET_SHIFT), minlength=len(found.buckets))
+            if found.classes is not None:
+                if question.classes is None and is_quantity([*found.classes, *labels.unique().to_pylist()]):
+                    found.classes = None
+                else:
+                    found.add_classes(labels, hashes, question.floor)
+        return found
+
+
+def look(tables: Tables, question: Question) -> Looked:
+    """Read the whole table once. Raises UsageError where no row has a label."""
+    whole = Looked(classes={} if question.label and question.classes is not False else None)
+    for part in tables.each(_Look(question)):
+        whole.merge(part, question.floor)
+    if not whole.rows:
+        raise UsageError(
+            f"{tables.uris[0]}: no rows" + (f" with a value in {question.label}" if question.label else "")
+        )
+    if whole.classes is not None and question.classes is None and is_quantity(list(whole.classes)):
+        whole.classes = None
+    return whole
+
+
+def named(features: Sequence[Feature], looked: Looked) -> tuple[Feature, ...]:
+    """The same, with categories where they have none."""
+    return tuple(
+        Feature(f.name, f.type, f.categories or tuple(looked.categories[f.name].column(f.name).categories or ()))
+        if f.type == "categorical" else f
+        for f in features
+    )  # fmt: skip
+
+
 @dataclass
 class Sample:
-    """The rows with the smallest hashes of their values: the same rows, however the table is cut."""
+    """The rows with the smallest hashes, in their order: the same rows, however the table is cut."""
 
     values: Floats
-    labels: np.ndarray[Any, Any]
-    hashes: np.ndarray[Any, Any]
+    labels: NDArray[Any]
+    hashes: Hashes
     rows: int  # of the table
 
     @property
@@ -113,79 +281,106 @@ class Sample:
         return len(self.values) / self.rows if self.rows else 0.0
 
 
-def sample(
-    tables: Tables, features: Sequence[Feature], limit: int, label: str = "", floor: int = 0, key: str = ""
-) -> Sample:
-    """Up to `limit` rows, at least `floor` of each label where the table has them, in order of their hashes.
+@dataclass(frozen=True)
+class _Take:
+    """The rows of one part whose hashes are small enough, or small enough for their class."""
 
-    The hash is of column `key`, or else of all values. Rows whose label is missing are left out.
-    """
-    columns = [feature.column for feature in features]
-    held: list[tuple[Any, Any, Any]] = []
-    count = kept = 0
-    for rows in tables:
-        values, failures = matrix(rows, columns, missing_ok=True)
-        if failures:
-            raise UsageError(next(iter(failures.values()))[1])
-        labels = np.array(_field(rows, label).to_pylist(), object) if label else np.zeros(len(rows), object)
-        known = np.array([v is not None and v == v for v in labels], bool)
-        hashes = _hashes(values, labels, _field(rows, key).to_pylist() if key else None)
-        held.append((values[known], labels[known], hashes[known]))
-        count, kept = count + int(known.sum()), kept + int(known.sum())
-        if kept > 4 * limit:
-            held = [_smallest(held, limit, floor)]
-            kept = len(held[0][0])
-    if not count:
-        raise UsageError(f"{tables.uris[0]}: no rows" + (f" with a value in {label}" if label else ""))
-    values, labels, hashes = _smallest(held, limit, floor)
-    return Sample(values, labels, hashes, count)
+    question: Question
+    most: int
+    by_class: Mapping[Any, int]
+
+    def __call__(self, parts: Iterator[pa.StructArray]) -> tuple[Floats, NDArray[Any], Hashes]:
+        columns = [feature.column for feature in self.question.features]
+        taken = []
+        for every in parts:
+            rows, labels = self.question.known(every)
+            hashes = self.question.hashes(rows)
+            keep = hashes <= np.uint64(self.most)
+            if self.by_class:
+                kinds = np.array([self.by_class.get(label, 0) for label in labels.to_pylist()], np.uint64)
+                keep |= hashes <= kinds
+            values, failures = matrix(rows.filter(pa.array(keep)), columns, missing_ok=True)
+            if failures:
+                raise UsageError(next(iter(failures.values()))[1])
+            taken.append((values, np.array(labels.filter(pa.array(keep)).to_pylist(), object), hashes[keep]))
+        return _joined(taken, len(columns))
 
 
-def _smallest(held: list[tuple[Any, Any, Any]], limit: int, floor: int) -> tuple[Any, Any, Any]:
-    values, labels, hashes = (np.concatenate(part) for part in zip(*held, strict=True))
-    order = np.lexsort((np.arange(len(hashes)), hashes))
-    chosen = np.zeros(len(order), bool)
+def _joined(taken: Sequence[tuple[Floats, NDArray[Any], Hashes]], width: int) -> tuple[Floats, NDArray[Any], Hashes]:
+    nothing = (np.empty((0, width)), np.empty(0, object), np.empty(0, np.uint64))
+    values, labels, hashes = (np.concatenate(column) for column in zip(nothing, *taken, strict=True))
+    return values, labels, hashes
+
+
+def sample(tables: Tables, question: Question, looked: Looked, limit: int) -> Sample:
+    """Up to `limit` rows, at least `floor` of each class where the table has them."""
+    upto = int(np.searchsorted(np.cumsum(looked.buckets), limit))  # the first bucket that fills the limit
+    most = min(upto + 1 << BUCKET_SHIFT, 1 << 64) - 1
+    by_class = {label: int(hashes[-1]) for label, hashes in (looked.classes or {}).items() if len(hashes)}
+    taken = list(tables.each(_Take(question, most, by_class)))
+    values, labels, hashes = _joined(taken, len(question.features))
+    # Rows of one hash (a key that repeats) are told apart by their values.
+    order = np.lexsort((_row_hashes(values), hashes))
+    kept = order[_chosen(labels[order], limit, question.floor if looked.classes else 0)]
+    return Sample(values[kept], labels[kept], hashes[kept], looked.rows)
+
+
+def _row_hashes(values: Floats) -> Hashes:
+    hashed: Hashes = pd.util.hash_pandas_object(pd.DataFrame(values), index=False).to_numpy().astype(np.uint64)
+    return hashed
+
+
+def _chosen(labels: NDArray[Any], limit: int, floor: int) -> NDArray[np.bool_]:
+    """Of rows in their order: the first `floor` of each class, then the first of all."""
+    chosen = np.zeros(len(labels), bool)
     if floor:
         for label in set(labels.tolist()):
-            chosen[np.flatnonzero(labels[order] == label)[:floor]] = True
+            chosen[np.flatnonzero(labels == label)[:floor]] = True
     rest = np.flatnonzero(~chosen)
     chosen[rest[: max(0, limit - int(chosen.sum()))]] = True
-    kept = order[chosen]
-    return values[kept], labels[kept], hashes[kept]
+    return chosen
 
 
-def _hashes(values: Floats, labels: np.ndarray[Any, Any], keys: list[Any] | None) -> np.ndarray[Any, Any]:
-    texts = (
-        (row.tobytes() + repr(label).encode() for row, label in zip(np.ascontiguousarray(values), labels, strict=True))
-        if keys is None else (repr(key).encode() for key in keys)
-    )  # fmt: skip
-    digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in texts)
-    return np.frombuffer(digests, "<u8")
+@dataclass(frozen=True)
+class _Count:
+    """All numeric columns of one part, between the same edges."""
+
+    columns: tuple[Column, ...]
+    cuts: Mapping[str, Mapping[str, Sequence[float]]]
+
+    def __call__(self, parts: Iterator[pa.StructArray]) -> tuple[int, dict[str, NumericCensus]]:
+        found = {name: NumericCensus(cuts) for name, cuts in self.cuts.items()}
+        total = 0
+        for rows in parts:
+            values, _ = matrix(rows, self.columns, missing_ok=True)
+            total += len(rows)
+            for j, column in enumerate(self.columns):
+                found[column.name].add(values[:, j])
+        return total, found
 
 
 def census(
-    tables: Tables, features: Sequence[Feature], counts: dict[str, CategoryCensus], drawn: Sample,
-    discretizers: Sequence[Discretizer], labels: np.ndarray[Any, Any] | None,
+    tables: Tables, features: Sequence[Feature], looked: Looked, drawn: Sample,
+    discretizers: Sequence[Discretizer], labels: NDArray[Any] | None,
 ) -> TableSpec:  # fmt: skip
     """Count all rows between the edges that the sample gives."""
-    numeric: dict[str, NumericCensus] = {}
+    cuts: dict[str, dict[str, list[float]]] = {}
     for j, feature in enumerate(features):
         if feature.type == "numeric":
             known = ~np.isnan(drawn.values[:, j])
             if not known.any():
                 raise UsageError(f"column {feature.name} holds no value at all")
             own = None if labels is None else labels[known]
-            numeric[feature.name] = NumericCensus({d: edges(drawn.values[known, j], d, own) for d in discretizers})
-    columns = [feature.column for feature in features]
+            cuts[feature.name] = {d: edges(drawn.values[known, j], d, own) for d in discretizers}
+    numeric = {name: NumericCensus(cut) for name, cut in cuts.items()}
     total = 0
-    for rows in tables:
-        values, _ = matrix(rows, columns, missing_ok=True)
-        total += len(rows)
-        for j, feature in enumerate(features):
-            if feature.name in numeric:
-                numeric[feature.name].add(values[:, j])
+    for rows, part in tables.each(_Count(tuple(f.column for f in features if f.name in cuts), cuts)):
+        total += rows
+        for name, found in part.items():
+            numeric[name].merge(found)
     made = [
-        numeric[f.name].column(f.name) if f.name in numeric else counts[f.name].column(f.name, f.categories)
+        numeric[f.name].column(f.name) if f.name in numeric
+        else looked.categories[f.name].column(f.name, f.categories)
         for f in features
-    ]
+    ]  # fmt: skip
     return TableSpec(total, tuple(made))

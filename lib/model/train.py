@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,11 +30,11 @@ from sklearn.model_selection import train_test_split
 from lib import storage
 from lib.errors import UsageError
 from lib.lime.spec import Discretizer, TableSpec
-from lib.lime.survey import Feature, Sample, Tables, census, complete, guessed, sample
+from lib.lime.survey import Feature, Question, Sample, Tables, census, guessed, look, named, sample
 from lib.model.charts import bars, curves
 from lib.model.options import TrainModel
+from lib.scatter import Scatter
 
-MANY_CLASSES = 20  # whole numbers of more kinds than this are a quantity
 IMPORTANCE_REPEATS = 5
 
 
@@ -48,20 +48,22 @@ class Parts:
     y_validation: Any
 
 
-def run(config: TrainModel, inputs: Sequence[str], output: str) -> dict[str, Any]:
+def run(config: TrainModel, inputs: Sequence[str], output: str, scatter: Scatter) -> dict[str, Any]:
     """Fit on a sample, count the whole table, write all below `output`; returns what is worth a line.
 
     Raises UsageError where table and config do not fit together.
     """
-    tables = Tables(inputs)
-    features, counts = complete(tables, _features(config, tables))
-    drawn = sample(tables, features, config.max_rows, config.label, config.class_floor, config.key)
-    classes = _classifies(config, drawn)
+    tables = Tables(inputs, (), scatter)
+    wanted = {"auto": None, "classification": True, "regression": False}[config.task]
+    question = Question(_features(config, tables), config.label, config.key, config.class_floor, wanted)
+    looked = look(tables, question)
+    features, classes = named(question.features, looked), looked.classes is not None
+    drawn = sample(tables, replace(question, features=features), looked, config.max_rows)
     labels = _labels(drawn, classes, config)
     parts = _divide(drawn.values, labels, classes, config)
     model = _fit(config, parts, features, classes)
     cuts: list[Discretizer] = ["quartile", "decile", *(["entropy"] if classes else [])]  # type: ignore[list-item]
-    spec = census(tables, features, counts, drawn, cuts, labels if classes else None)
+    spec = census(tables, features, looked, drawn, cuts, labels if classes else None)
     with TemporaryDirectory() as folder:
         measured = _judge(model, parts, features, classes, config)
         _write(Path(folder), config, model, spec, features, drawn, measured, parts)
@@ -82,15 +84,6 @@ def _features(config: TrainModel, tables: Tables) -> tuple[Feature, ...]:
                          f"{', '.join(field.name for field in fields)}")  # fmt: skip
     left_out = {config.label, config.key, *config.exclude}
     return config.features or guessed([field for field in fields if field.name not in left_out], ())
-
-
-def _classifies(config: TrainModel, drawn: Sample) -> bool:
-    if config.task != "auto":
-        return config.task == "classification"
-    kinds = set(drawn.labels.tolist())
-    return all(isinstance(kind, str | bool) for kind in kinds) or (
-        len(kinds) <= MANY_CLASSES and all(float(kind) == int(kind) for kind in kinds)
-    )
 
 
 def _labels(drawn: Sample, classes: bool, config: TrainModel) -> Any:

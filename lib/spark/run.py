@@ -34,8 +34,10 @@ from lib.request import End, Request
 from lib.rows import written_schema
 from lib.sources import Source, source_type
 from lib.spark import session
+from lib.spark.scatter import scatter
 from lib.spark.task import ANSWER, ProbeTask, SplitTask
 from lib.split import Split
+from lib.tasks import execute_task
 
 DONE, BUG, WRONG, TOO_MANY_FAILED, INCOMPLETE = 0, 1, 2, 3, 4
 FAILED_TASK = re.compile(r"Task (\d+) in stage \S+ failed \d+ times")
@@ -51,6 +53,9 @@ def execute(request: Request) -> End:
 
     Raises UsageError, before anything is written, where config, input or output are wrong.
     """
+    module = importlib.import_module(request.job)
+    if hasattr(module, "TASK"):
+        return execute_task(module.TASK, request, scatter(request))
     return Run(request).run()
 
 

@@ -11,11 +11,12 @@ import pytest
 from lib.errors import UsageError
 from lib.lime.options import ExplainRows
 from lib.lime.prepare import prepare
-from lib.lime.survey import Feature, Tables, sample
+from lib.lime.survey import Feature, Question, Tables, look, sample
 from lib.model.ask import refuse_moods
 from lib.model.files import ModelFile
 from lib.model.options import TrainModel
 from lib.model.train import run
+from lib.scatter import here
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def table(tmp_path: Path) -> Path:
 def test_a_manifest_is_all_that_explain_rows_needs(table: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "model"
 
-    told = run(TrainModel(label="target", model=kind, max_iter=20), [str(table)], f"file://{out}")  # type: ignore[arg-type]
+    told = run(TrainModel(label="target", model=kind, max_iter=20), [str(table)], f"file://{out}", here)  # type: ignore[arg-type]
     config = prepare(ExplainRows(model=ModelFile(manifest=f"{out}/manifest.json")), [str(table)])
 
     assert told["accuracy"] > 0.85
@@ -43,34 +44,71 @@ def test_a_manifest_is_all_that_explain_rows_needs(table: Path, tmp_path: Path, 
     assert metrics["permutation_importance"]["x"]["mean"] > metrics["permutation_importance"]["noise"]["mean"]
 
 
-def test_the_same_table_cut_otherwise_gives_the_same_model(table: Path, tmp_path: Path) -> None:
+def test_the_same_table_cut_otherwise_gives_the_same_model(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = pq.read_table(table)
-    folder = tmp_path / "parts"
-    folder.mkdir()
+    (tmp_path / "parts").mkdir()
     for i in (2, 1, 0):
-        pq.write_table(whole.slice(200 * i, 200), folder / f"part-{2 - i}.parquet")
+        pq.write_table(whole.slice(200 * i, 200), tmp_path / "parts" / f"part-{2 - i}.parquet")
+    pq.write_table(whole.take(pa.array(range(599, -1, -1))), tmp_path / "groups.parquet", row_group_size=70)
     config = TrainModel(label="target", max_iter=5, max_rows=300)
 
-    for name, source in (("a", table), ("b", folder)):
-        run(config, [str(source)], f"file://{tmp_path}/{name}")
+    for name, source, part_bytes in (("a", table, 1 << 30), ("b", tmp_path / "parts", 1), ("c", "groups.parquet", 1)):
+        monkeypatch.setattr("lib.lime.survey.PART_BYTES", part_bytes)
+        run(config, [str(tmp_path / source)], f"file://{tmp_path}/{name}", here)
 
     for name in ("model.joblib", "spec.json", "metrics.json", "manifest.json"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert len({(tmp_path / way / name).read_bytes() for way in "abc"}) == 1
 
 
 def test_a_rare_class_keeps_its_floor(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"x": np.arange(1000.0), "y": ["rare"] * 10 + ["common"] * 990}), path)
 
-    drawn = sample(Tables([str(path)]), [Feature("x")], limit=50, label="y", floor=8)
+    tables, question = Tables([str(path)], (), here), Question((Feature("x"),), "y", floor=8)
+    drawn = sample(tables, question, look(tables, question), limit=50)
 
     assert sorted(np.unique(drawn.labels.astype(str), return_counts=True)[1].tolist()) == [8, 42]
     assert drawn.share == 0.05
 
 
+def test_a_quantity_has_no_classes_to_keep(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"x": np.arange(1000.0), "y": np.arange(1000.0) / 2}), path)
+    tables, question = Tables([str(path)], (), here), Question((Feature("x"),), "y", floor=8)
+
+    looked = look(tables, question)
+
+    assert looked.classes is None
+    assert len(sample(tables, question, looked, limit=50).values) == 50
+
+
+def test_rows_of_one_key_are_told_apart_by_their_values(tmp_path: Path) -> None:
+    rows = pa.table({"x": np.arange(100.0), "k": ["the same"] * 100})
+    for name, order in (("a", range(100)), ("b", range(99, -1, -1))):
+        pq.write_table(rows.take(pa.array(order)), tmp_path / f"{name}.parquet")
+
+    def drawn(name: str) -> list[float]:
+        tables, question = Tables([f"{tmp_path}/{name}.parquet"], (), here), Question((Feature("x"),), key="k")
+        return list(sample(tables, question, look(tables, question), limit=5).values[:, 0])
+
+    assert len(drawn("a")) == 5
+    assert drawn("a") == drawn("b")
+
+
+def test_a_column_of_names_is_no_category(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.lime.survey.MANY_CATEGORIES", 99)
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"name": [f"n{i}" for i in range(100)]}), path)
+
+    with pytest.raises(UsageError, match="column name: more than 99 different texts; leave it out"):
+        look(Tables([str(path)], (), here), Question((Feature("name", "categorical"),)))
+
+
 def test_an_unknown_label_is_refused_with_the_columns_there_are(table: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such column; the table has x, noise, colour, target"):
-        run(TrainModel(label="price"), [str(table)], f"file://{tmp_path}/m")
+        run(TrainModel(label="price"), [str(table)], f"file://{tmp_path}/m", here)
 
 
 def test_a_moody_model_is_refused() -> None:

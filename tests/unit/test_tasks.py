@@ -11,6 +11,7 @@ from lib.errors import UsageError
 from lib.job import Task
 from lib.options import RunOptions
 from lib.request import Request
+from lib.scatter import here
 from lib.tasks import execute_task
 
 
@@ -21,7 +22,7 @@ class Config:
     text: str = "a"
 
 
-def write(config: Config, inputs, output: str) -> dict:
+def write(config: Config, inputs, output: str, scatter) -> dict:
     Path(output.removeprefix("file://"), "model").write_text(config.text)
     return {"records": len(inputs)}
 
@@ -37,23 +38,23 @@ def request(tmp_path, **config) -> Request:
 
 
 def test_a_task_is_done_once(tmp_path):
-    first = execute_task(TASK, request(tmp_path))
+    first = execute_task(TASK, request(tmp_path), here)
     assert (first.exit_code, first.summary["records"], first.summary["ok"]) == (0, 1, 1)
     (tmp_path / "out/model").write_text("kept")
-    assert execute_task(TASK, request(tmp_path)) == first
+    assert execute_task(TASK, request(tmp_path), here) == first
     assert (tmp_path / "out/model").read_text() == "kept"
 
 
 def test_another_config_needs_another_folder(tmp_path):
-    execute_task(TASK, request(tmp_path))
+    execute_task(TASK, request(tmp_path), here)
     with pytest.raises(UsageError, match=r"holds a run with config\.text = 'a', not 'b'"):
-        execute_task(TASK, request(tmp_path, text="b"))
+        execute_task(TASK, request(tmp_path, text="b"), here)
 
 
 def test_a_task_that_failed_is_done_again(tmp_path):
-    def fail(config, inputs, output):
+    def fail(config, inputs, output, scatter):
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        execute_task(Task("write_model", "Writes.", Config, fail), request(tmp_path))
-    assert execute_task(TASK, request(tmp_path)).exit_code == 0
+        execute_task(Task("write_model", "Writes.", Config, fail), request(tmp_path), here)
+    assert execute_task(TASK, request(tmp_path), here).exit_code == 0
