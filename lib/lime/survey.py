@@ -51,8 +51,8 @@ class Tables:
 
     def __init__(self, inputs: Sequence[str], columns: Sequence[str], scatter: Scatter) -> None:
         source = TableSource()
-        self.uris = [found.uri for found in expand_inputs(inputs) if source.claims(found.uri)]
-        if not self.uris:
+        self.files = [found for found in expand_inputs(inputs) if source.claims(found.uri)]
+        if not self.files:
             raise UsageError(f"{', '.join(inputs)}: no table among the files")
         self.source, self.scatter = TableSource(columns=tuple(columns)), scatter
 
@@ -62,14 +62,14 @@ class Tables:
 
     @cached_property
     def _parts(self) -> list[tuple[Piece, ...]]:
-        return list(self.source.plan(self.uris, PART_BYTES))
+        return list(self.source.plan(self.files, PART_BYTES))
 
     @property
     def fields(self) -> list[pa.Field]:
         """The columns of the first file. Raises UsageError where it has no rows."""
-        first = next(iter(TableSource().rows(self.uris[0])), None)
+        first = next(iter(TableSource().rows(self.files[0].uri)), None)
         if first is None:
-            raise UsageError(f"{self.uris[0]}: no rows")
+            raise UsageError(f"{self.files[0].uri}: no rows")
         return list(first.type)
 
 
@@ -250,7 +250,7 @@ def look(tables: Tables, question: Question) -> Looked:
         whole.merge(part, question.floor)
     if not whole.rows:
         raise UsageError(
-            f"{tables.uris[0]}: no rows" + (f" with a value in {question.label}" if question.label else "")
+            f"{tables.files[0].uri}: no rows" + (f" with a value in {question.label}" if question.label else "")
         )
     if whole.classes is not None and question.classes is None and is_quantity(list(whole.classes)):
         whole.classes = None

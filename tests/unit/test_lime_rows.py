@@ -38,7 +38,7 @@ def test_a_row_says_why(rows: pa.StructArray) -> None:
 
     assert (row["keys"], row["predicted_class"], row["status"]) == (["patient-000"], "malignant", "ok")
     first = row["explanations"][0]["weights"][0]
-    assert (first["condition"], first["value"]) == ("worst_area > 1084", "2019")
+    assert (first["condition"], first["value"]) == ("worst_perimeter > 125.4", "184.6")
     assert 0.3 < first["weight"] < 0.5 and 0 < first["std_error"] < 0.1
 
 
