@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
         "run.max_failed_ratio; 4 incomplete, the same command resumes; 1 a bug of ours.",
     )
     parser.add_argument("--list", action="store_true", help="list the jobs")
-    commands = parser.add_subparsers(dest="command", metavar="JOB | status | verify | report | env | doctor")
+    commands = parser.add_subparsers(dest="command", metavar="JOB | status | attach | verify | report | env | doctor")
     for name in registry.names(FOLDER):
         summary = registry.summary(FOLDER, name).replace("%", "%%")
         add_run_options(commands.add_parser(name, help=summary, description=summary, allow_abbrev=False))
@@ -63,6 +63,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     add("--limit", type=int, metavar="N", help="stop after N records")
     add("--master", default="local[*]", help="local[N], yarn or spark://HOST:PORT (default: local[*])")
     add("--deploy-mode", choices=("client", "cluster"), default="client", help="where the driver runs")
+    add("--executors", type=int, metavar="N", help="on a cluster: how many")
+    add("--cores", type=int, metavar="N", help="on a cluster: splits at work in each executor")
+    add("--memory", metavar="SIZE", help="on a cluster: of an executor's JVM; what Python needs is added")
+    add("--queue", metavar="NAME", help="of YARN")
+    add("--detach", action="store_true", help="with --deploy-mode cluster: leave once the run is at work")
     add("--spark-conf", action="append", default=[], metavar="K=V", help="one Spark setting")
     add("--retry-failed", action="store_true", help="do the failed records of a finished run again")
     add("--overwrite", action="store_true", help="delete an output of this job first")
@@ -136,7 +141,7 @@ def _run(options: argparse.Namespace, command: str) -> int:
     execute = _runner(request.master)
     with _only_the_answer_on_stdout() as answer:
         end = execute(request)
-        if not request.quiet and end.summary and not isinstance(job, Task):
+        if not request.quiet and "records" in end.summary and not isinstance(job, Task):
             print(closing(end, request, sample=not options.input), file=sys.stderr)
         _tell(answer, end)
     return end.exit_code
@@ -203,6 +208,7 @@ def _call(module: str, function: str) -> Callable[[Any], int]:
 # What can be said of a run's folder, and who says it.
 OUTPUT_COMMANDS: dict[str, tuple[str, Callable[[Any], int]]] = {
     "status": ("how far a run is", _call("lib.status", "status")),
+    "attach": ("follow a run to its end, as the command that began it would", _call("lib.status", "attach")),
     "verify": ("prove receipts against plan, footers and data", _call("lib.status", "verify")),
     "report": ("one page about one run or several", _call("lib.report", "report")),
 }

@@ -16,6 +16,13 @@ from lib.job import Job, Task
 from lib.request import Request
 from lib.secrecy import redacted
 
+# Options of their own, for what is said of every cluster.
+SIZES = {
+    "executors": "spark.executor.instances",
+    "cores": "spark.executor.cores",
+    "memory": "spark.executor.memory",
+    "queue": "spark.yarn.queue",
+}
 MASTER = re.compile(r"local(\[(\*|[1-9][0-9]*)(,[0-9]+)?\])?|local-cluster\[.+\]|yarn|spark://.+")
 
 
@@ -29,6 +36,8 @@ def build_request(job: Job[Any] | Task[Any], options: argparse.Namespace, sample
     if options.master == "yarn":
         _refuse_local(inputs if options.input else (), output)
     own = job.prepare(resolved.config, inputs) if isinstance(job, Job) and job.prepare else resolved.config
+    if options.master == "yarn":
+        _refuse_local_file(job.name, msgspec.to_builtins(own))
     return Request(
         job=f"jobs.{job.name}",
         config=msgspec.to_builtins(own),
@@ -43,8 +52,9 @@ def build_request(job: Job[Any] | Task[Any], options: argparse.Namespace, sample
         max_seconds=options.max_seconds,
         master=options.master,
         deploy_mode=options.deploy_mode,
-        spark_conf=dict(_spark_setting(text) for text in options.spark_conf),
+        spark_conf=_sizes(options) | dict(_spark_setting(text) for text in options.spark_conf),
         quiet=options.quiet,
+        detach=options.detach,
         command=redacted(command),
     )
 
@@ -63,6 +73,20 @@ def _check(options: argparse.Namespace, sources: Sequence[str]) -> None:
         raise UsageError(f"--master {options.master}: expected local, local[N], local[*], yarn or spark://HOST:PORT")
     if options.deploy_mode == "cluster" and options.master != "yarn":
         raise UsageError(f"--deploy-mode cluster: needs --master yarn, got {options.master}")
+    if options.detach and options.deploy_mode != "cluster":
+        raise UsageError("--detach: needs --deploy-mode cluster; elsewhere the driver is this process")
+    for name in ("executors", "cores"):
+        if (getattr(options, name) or 1) < 1:
+            raise UsageError(f"--{name} {getattr(options, name)}: expected at least 1")
+
+
+def _sizes(options: argparse.Namespace) -> dict[str, str]:
+    found = {name: getattr(options, name) for name in SIZES if getattr(options, name) is not None}
+    if found and options.master.startswith("local"):
+        raise UsageError(
+            f"--{next(iter(found))}: is said of a cluster; how much of this machine says --master local[N]"
+        )
+    return {SIZES[name]: str(value) for name, value in found.items()}
 
 
 def _spark_setting(text: str) -> tuple[str, str]:
@@ -85,3 +109,14 @@ def _refuse_local(inputs: Sequence[str], output: str) -> None:
             path = uri.removeprefix("file://")
             do = f"hdfs dfs -put {path} /data/, then --input" if option == "--input" else "say --output"
             raise UsageError(f"{option} {path}: lies on this machine, where yarn's do not see it; {do} hdfs:///...")
+
+
+def _refuse_local_file(job: str, config: dict[str, Any]) -> None:
+    """Small files travel inside the config (`inline`); a large one the nodes must find themselves."""
+    for name, section in config.items():
+        if isinstance(section, dict) and str(section.get("path", "")).startswith("file://") and not section["inline"]:
+            path = section["path"].removeprefix("file://")
+            raise UsageError(
+                f"{job}.{name}.path {path}: lies on this machine, where yarn's do not see it, and is too large to send "
+                f"along; hdfs dfs -put {path} /data/, then --set {name}.path=hdfs:///data/..."
+            )

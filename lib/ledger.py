@@ -195,6 +195,11 @@ class Lease:
         self._thread.start()
         return other if other and other["state"] == "running" and alive(other) else None
 
+    def at_work(self, application: str) -> None:
+        """Say at once which application does it: who wants to stop it must know."""
+        self.state["application"] = application
+        self._write()
+
     def stop(self) -> None:
         """Keep tasks from starting a new split."""
         storage.write_bytes(self.stop_flag, b"")

@@ -27,6 +27,7 @@ class Request:
     deploy_mode: str = "client"
     spark_conf: dict[str, str] = field(default_factory=dict)
     quiet: bool = False
+    detach: bool = False  # leave an application in the cluster once it is at work
     command: str = ""  # what the user typed, to type again
 
 

@@ -1,12 +1,17 @@
-"""What `status` and `verify` print of a run's folder."""
+"""What `status`, `attach` and `verify` print of a run's folder."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+import time
 
-from lib import inspection, uris
+from lib import accounts, inspection, uris
+from lib.ledger import Ledger
 
 DONE, WRONG, INCOMPLETE = 0, 1, 4
+POLL_SECONDS = 2.0
 
 
 def status(options: argparse.Namespace) -> int:
@@ -14,6 +19,25 @@ def status(options: argparse.Namespace) -> int:
     found = inspection.status(uris.output_uri(options.output))
     print(f"{found['job']} in {found['output']}: {_going(found)}")
     return DONE
+
+
+def attach(options: argparse.Namespace) -> int:
+    """Follow a run to its end; print what the command that began it would print, and end as it would.
+
+    Ctrl-C ends the following, not the run. Raises UsageError where there is no run.
+    """
+    output, told = uris.output_uri(options.output), ""
+    while (found := inspection.status(output))["state"] == "running":
+        if (now := _going(found)) != told:
+            told = now
+            print(now, file=sys.stderr, flush=True)
+        time.sleep(POLL_SECONDS)
+    print(f"{found['job']} in {output}: {_going(found)}", file=sys.stderr)
+    code = found.get("exit_code")
+    report = Ledger(output).load("_report.json") or {}
+    # A run that never came to its report, or whose report is an earlier one's, has nothing to say.
+    print(json.dumps(accounts.summary(report) if report.get("exit_code") == code else {}, ensure_ascii=False))
+    return INCOMPLETE if code is None else int(code)
 
 
 def verify(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/environment.sh"
 # Only what starts Spark needs Java: not the commands about outputs, nor what only prints.
 needs_java() {
     local argument
-    case "${1:-}" in "" | -* | status | verify | report | env | doctor) return 1 ;; esac
+    case "${1:-}" in "" | -* | status | attach | verify | report | env | doctor) return 1 ;; esac
     for argument; do
         case "$argument" in -h | --help | --describe | --dry-run) return 1 ;; esac
     done

@@ -110,6 +110,7 @@ def build(recipe: Recipe, cache: Path, prefix: Path | None = None) -> Path:
             _install_pip(recipe, made)
         else:
             shutil.copytree(prefix, made, symlinks=True)
+        _refuse_old_code(made)
         slim.slim(made, recipe.named)
         packed = Path(folder) / "environment.tar.gz"
         _pack(made, packed)
@@ -247,6 +248,14 @@ def _install_pip(recipe: Recipe, prefix: Path) -> None:
         (prefix / name).unlink()
     if done.returncode:
         raise UsageError(f"environment.yml: the pip section cannot be installed: {_one_line(done.stderr)}")
+
+
+def _refuse_old_code(prefix: Path) -> None:
+    """The code comes with each submit; a copy from another day must not be found beside it."""
+    for package in ("jobs", "lib"):
+        if found := next(prefix.glob(f"lib/python*/site-packages/{package}/__init__.py"), None):
+            place = found.parent.relative_to(prefix)
+            raise UsageError(f"the environment holds a package called {package} ({place}): ours comes with each submit")
 
 
 def _pack(prefix: Path, target: Path) -> None:

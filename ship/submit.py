@@ -26,7 +26,7 @@ from lib import storage
 from lib.errors import UsageError
 from lib.request import End, Request
 from lib.secrecy import SECRET
-from ship import environment, sparks
+from ship import aftermath, environment, sparks
 from ship.code import make_zip
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -36,12 +36,17 @@ YARN_CONF = PROJECT / "conf" / "spark" / "yarn.conf"
 BASE_MB = 400
 DONE, BUG, WRONG, INCOMPLETE = 0, 1, 2, 4
 POLL_SECONDS = 2.0
+AGAIN = "the same command goes on from what is committed"
 # What a shell may hold that leads the driver or the executors to another Python, Spark or code.
 MISLEADING = (
     *("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON", "PYSPARK_DRIVER_PYTHON_OPTS", "PYSPARK_SUBMIT_ARGS"),
     *("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV"),
 )
 SHIPPED = ("spark.submit.pyFiles", "spark.yarn.dist.archives", "spark.yarn.dist.files")
+# Settings that lead astray too: dropped where the cluster's defaults have them, refused where a user gives them.
+ASTRAY = re.compile(
+    r"spark\.(pyspark\.(driver\.)?python|(executorEnv|yarn\.appMasterEnv)\.(PYSPARK_(DRIVER_)?PYTHON|PYTHON(PATH|HOME)))"
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,11 @@ class Submission:
     root: str  # of archives, a URI
     cache: Path = field(default_factory=environment.default_cache)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def job(self) -> str:
+        """Its name."""
+        return self.request.job.rsplit(".", 1)[-1]
 
     @property
     def archive(self) -> str:
@@ -87,10 +97,12 @@ def prepare(request: Request) -> Submission:
     """Work out a submission. Raises UsageError for whatever would fail later."""
     if not os.environ.get("HADOOP_CONF_DIR") and not os.environ.get("YARN_CONF_DIR"):
         raise UsageError("--master yarn needs HADOOP_CONF_DIR: the folder of the cluster's core-site.xml")
+    if astray := next(filter(ASTRAY.fullmatch, request.spark_conf), None):
+        raise UsageError(f"--spark-conf {astray}: the Python there is the shipped one; name another by environment.yml")
     spark = sparks.find()
+    theirs = {key: value for key, value in spark.defaults().items() if not ASTRAY.fullmatch(key)}
     ours = {key: value.replace("{user}", _user()) for key, value in sparks.read_conf(YARN_CONF).items()}
-    settings = spark.defaults() | ours | request.spark_conf
-    settings = _with_memory(settings, request)
+    settings = _with_memory(theirs | ours | request.spark_conf, request)
     recipe = environment.read_recipe(PROJECT / "environment.yml", PROJECT / "requirements.lock")
     return Submission(request, spark, recipe, settings, settings["spark.fireball.root"].rstrip("/"))
 
@@ -121,7 +133,7 @@ def settings_of(submission: Submission, code: str, request_file: str, driver_pyt
     found = {
         "spark.master": "yarn",
         "spark.submit.deployMode": request.deploy_mode,
-        "spark.app.name": f"fireball {request.job.rsplit('.', 1)[-1]}",
+        "spark.app.name": f"fireball {submission.job}",
         "spark.submit.pyFiles": code,
         "spark.yarn.dist.archives": f"{submission.archive}#environment",
         "spark.pyspark.python": "./environment/bin/python",
@@ -171,10 +183,11 @@ def steps(request: Request) -> str:
 def submit(request: Request) -> End:
     """Run a request on YARN until it ends. Raises UsageError before anything runs there."""
     submission = prepare(request)
-    ready(submission)
+    with _storage_answers(submission.root):
+        ready(submission)
+        inputs = tuple(_on_the_cluster(uri, submission.root) for uri in request.inputs)
     with tempfile.TemporaryDirectory(prefix="fireball-") as name:
         folder = Path(name)
-        inputs = tuple(_on_the_cluster(uri, submission.root) for uri in request.inputs)
         (folder / "request.json").write_bytes(msgspec.json.encode(for_driver(replace(request, inputs=inputs))))
         code = make_zip(PROJECT, folder)
         python = environment.folder_of(submission.local_archive) / "bin" / "python"
@@ -182,9 +195,18 @@ def submit(request: Request) -> End:
         properties = folder / "spark.conf"
         properties.touch(0o600)  # secrets stand in a file of the user's, never on a command line
         properties.write_text("".join(f"{key} {_escaped(value)}\n" for key, value in settings.items()))
-        run = _run_there if submission.in_cluster else _run_here
-        run(submission, folder, properties, code, python)
-        return _end(submission)
+        if submission.in_cluster:
+            return _run_there(submission, folder, properties)
+        return _run_here(submission, folder, properties, code, python)
+
+
+@contextlib.contextmanager
+def _storage_answers(root: str) -> Iterator[None]:
+    """Before anything runs, a NameNode that is down, in safe mode or out of quota is the environment's fault."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{root}: {error.strerror or error}") from None
 
 
 def for_driver(request: Request) -> Request:
@@ -231,7 +253,7 @@ def _fetch_archive(submission: Submission) -> None:
             storage.fetch(submission.archive, Path(folder)).replace(archive)
 
 
-def _run_there(submission: Submission, folder: Path, properties: Path, code: Path, python: Path) -> None:
+def _run_there(submission: Submission, folder: Path, properties: Path) -> End:
     command = [str(submission.spark.submit), "--properties-file", str(properties), str(ENTRY), "request.json"]
     with (folder / "spark-submit.log").open("w") as log:
         process = subprocess.Popen(
@@ -248,9 +270,15 @@ def _run_there(submission: Submission, folder: Path, properties: Path, code: Pat
             assert process.stderr is not None
             watch.follow(process.stderr)
             process.wait()
+    if watch.detached:
+        return End(DONE, {"job": submission.job, "output": submission.request.output, "application": watch.application})
+    end = _end(submission) or _died(watch)
+    if end.exit_code == BUG:
+        say(aftermath.logs(watch.application))
+    return end
 
 
-def _run_here(submission: Submission, folder: Path, properties: Path, code: Path, python: Path) -> None:
+def _run_here(submission: Submission, folder: Path, properties: Path, code: Path, python: Path) -> End:
     # From Python, not by spark-submit: only so does the driver's JVM leave Ctrl-C to the driver.
     # The zips, as pip's pyspark has no more than a shell in python/.
     paths = [str(code), *map(str, sorted((submission.spark.home / "python" / "lib").glob("py*.zip")))]
@@ -270,6 +298,7 @@ def _run_here(submission: Submission, folder: Path, properties: Path, code: Path
     )
     with _stopped_by(lambda: process.send_signal(signal.SIGINT)):
         process.wait()
+    return _end(submission) or _told(f"the driver ended with {process.returncode} and without a word; {AGAIN}")
 
 
 @dataclass
@@ -282,20 +311,19 @@ class Watch:
     tracking_url: str = ""
     last_lines: list[str] = field(default_factory=list)
     asked: bool = False
+    detached: bool = False
 
     def follow(self, lines: IO[str]) -> None:
         """Until spark-submit ends."""
         threading.Thread(target=self._progress, daemon=True).start()
         for line in lines:
             self.last_lines = [*self.last_lines[-30:], line.rstrip()]
-            if not self.application and (found := re.search(r"application_\d+_\d+", line)):
-                self.application = found[0]
-                say(f"application {self.application}; its logs: yarn logs -applicationId {self.application}")
+            if not self.application and (found := re.search(r"Submitted application (application_\d+_\d+)", line)):
+                self.application = found[1]
+                say(f"application {self.application}; {aftermath.logs(self.application)}")
             if not self.tracking_url and (found := re.search(r"tracking URL: (\S+)", line)):
                 self.tracking_url = found[1]
                 say(f"tracking URL {self.tracking_url} (from a laptop: scripts/tunnel.sh)")
-        if self.process.wait() and not storage.exists(self.submission.end):
-            say("\n".join(line for line in self.last_lines if line.strip()))
 
     def stop(self) -> None:
         """First gently, by the run's own stop flag; then for good."""
@@ -315,11 +343,16 @@ class Watch:
         while self.process.poll() is None:
             time.sleep(POLL_SECONDS)
             state = _run_state(self.submission.request.output)
-            if state and state.get("application") == self.application and not self.submission.request.quiet:
-                now = (state["splits"]["done"], state["splits"]["planned"])
-                if now != told:
-                    told = now
-                    say(f"{now[0]} of {now[1]} splits")
+            if not state or state.get("application") != self.application or not self.application:
+                continue
+            if self.submission.request.detach:  # only now: what the driver refuses has been said
+                self.detached = True
+                self.process.kill()  # a client; the application does not need it
+                return
+            now = (state["splits"]["done"], state["splits"]["planned"])
+            if now != told and not self.submission.request.quiet:
+                told = now
+                say(f"{now[0]} of {now[1]} splits")
 
 
 def _run_state(output: str) -> dict[str, Any] | None:
@@ -329,19 +362,36 @@ def _run_state(output: str) -> dict[str, Any] | None:
     return None
 
 
-def _end(submission: Submission) -> End:
+def _end(submission: Submission) -> End | None:
     """What the driver left; without it the application died, and the same command resumes."""
     try:
         found = json.loads(storage.read_bytes(submission.end))
-    except FileNotFoundError:
-        say("the application ended without a word; the same command goes on from what is committed")
-        return End(INCOMPLETE, {})
-    storage.remove(submission.end)
+        storage.remove(submission.end)
+    except OSError:  # not there, or nobody answers
+        return None
     if found["error"]:
         if found["exit_code"] == WRONG:
             raise UsageError(found["error"].removeprefix("error: "))
         say(found["error"])
     return End(found["exit_code"], found["summary"])
+
+
+def _died(watch: Watch) -> End:
+    """Say why, as far as YARN knows. Raises UsageError where the same command would only end in the same way."""
+    if not watch.application:
+        told = [line for line in watch.last_lines if re.search(r"exception|error", line, re.IGNORECASE)]
+        raise UsageError(f"spark-submit: {(told or watch.last_lines or ['it failed without a word'])[0].strip()}")
+    found = aftermath.ask(watch.application, watch.tracking_url)
+    say("\n".join(found.lines()))
+    if found.exit_code == aftermath.NO_SESSION:
+        said = (found.driver.splitlines() or ["see its logs"])[-1]
+        raise UsageError(f"the driver does not start in the cluster: {said}")
+    return _told(f"the application ended without a word; {AGAIN}")
+
+
+def _told(text: str) -> End:
+    say(text)
+    return End(INCOMPLETE, {})
 
 
 def _environment(submission: Submission) -> dict[str, str]:

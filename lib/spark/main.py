@@ -10,9 +10,12 @@ import sys
 import traceback
 from pathlib import Path
 
+AGAIN = "once that is mended, the same command goes on from what is committed"
+
 
 def main(request_file: str, end_uri: str) -> int:
     """Do the request; leave exit code, summary and error at `end_uri` for who submitted it."""
+    import lib
     from lib import storage
     from lib.errors import UsageError
 
@@ -23,6 +26,10 @@ def main(request_file: str, end_uri: str) -> int:
     try:
         import msgspec
 
+        if ".zip/" not in str(lib.__file__):
+            raise UsageError(
+                f"lib comes from {lib.__file__}, not from the zip of this submit: an old copy is in the way"
+            )
         from lib.request import Request
         from lib.spark.run import execute
 
@@ -30,10 +37,12 @@ def main(request_file: str, end_uri: str) -> int:
         code, summary = end.exit_code, end.summary
     except UsageError as wrong:
         code, summary, error = 2, {}, f"error: {wrong}"
+    except OSError as wrong:  # storage is full, in safe mode, or denies
+        code, summary, error = 4, {}, f"error: {wrong.filename or ''} {wrong.strerror or wrong}; {AGAIN}"
     except Exception:
         code, summary, error = 1, {}, traceback.format_exc()
-    if error:
-        print(error, file=sys.stderr)
+    if error and json.loads(Path(request_file).read_bytes())["deploy_mode"] == "cluster":
+        print(error, file=sys.stderr)  # into the container's log; elsewhere who submitted says it
     storage.write_bytes(end_uri, json.dumps({"exit_code": code, "summary": summary, "error": error}).encode())
     return code
 

@@ -35,11 +35,12 @@ from lib.rows import written_schema
 from lib.sources import Source, source_type
 from lib.spark import session
 from lib.spark.scatter import scatter
-from lib.spark.task import ANSWER, ProbeTask, SplitTask
+from lib.spark.task import ANSWER, ProbeTask, SplitTask, origin
 from lib.split import Split
 from lib.tasks import execute_task
 
 DONE, BUG, WRONG, TOO_MANY_FAILED, INCOMPLETE = 0, 1, 2, 3, 4
+NO_PYTHON = re.compile(r"(?:Error from python worker:|java.io.IOException:)\s+((?:Cannot run program )?\S*python\S*.*)")
 FAILED_TASK = re.compile(r"Task (\d+) in stage \S+ failed \d+ times")
 
 
@@ -170,7 +171,7 @@ class Run:
         self.todo.update(split.id for split in todo)
         self._say(f"{self.job.name}: {len(todo)} of {len(splits)} splits to do -> {self.request.output}")
         spark = session.get_session(f"fireball {self.job.name}", self.request)
-        self.lease.state["application"] = spark.sparkContext.applicationId
+        self.lease.at_work(spark.sparkContext.applicationId)
         with self._stoppable(), Progress(self.ledger, self.lease, splits, todo, self.request.quiet):
             self._probe(spark, todo[0])
             while (left := self._left(todo)) and not self.stopping:
@@ -182,8 +183,13 @@ class Run:
 
     def _probe(self, spark: SparkSession, split: Split) -> None:
         work = Work(self.job, self.config, self.sources[split.kind], split, self.request.run)
-        task = ProbeTask(work, self.request.output, self.lease.run)
-        said = spark.range(1, numPartitions=1).mapInArrow(task, ANSWER).collect()[0].answer
+        task = ProbeTask(work, self.request.output, self.lease.run, origin())
+        try:
+            said = spark.range(1, numPartitions=1).mapInArrow(task, ANSWER).collect()[0].answer
+        except (PySparkException, Py4JError) as error:
+            if found := NO_PYTHON.search(str(error)):
+                raise UsageError(f"Python does not start on the executors: {found[1].strip()}") from None
+            raise
         if said:
             raise UsageError(f"{self.job.name} cannot be set up on the executors: {said}")
 

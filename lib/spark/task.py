@@ -7,12 +7,14 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 from pyspark import TaskContext
 
+import lib
 from lib import guard, storage
 from lib.child import Work
 from lib.guard import SplitFailed
@@ -25,6 +27,11 @@ from lib.split import Split
 
 ANSWER = "answer string"  # the schema of what a task returns: one JSON document
 SOCKET_FOLDER = 70  # characters: the address of a Unix socket in it must stay below 108
+
+
+def origin() -> str:
+    """The name of the zip or folder that `lib` was imported from: the same everywhere, or an old copy is in the way."""
+    return Path(str(lib.__file__)).parents[1].name
 
 
 @dataclass(frozen=True)
@@ -84,11 +91,15 @@ class ProbeTask:
     work: Work
     output: str
     run_id: str
+    code: str  # where the driver's comes from
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """An empty text where all is well, else what is wrong."""
         _leave_nothing_behind()
         for _ in batches:
+            if (here := origin()) != self.code:
+                yield pa.record_batch([pa.array([f"lib comes from {here}, not from {self.code}"])], names=["answer"])
+                return
             folder = guard.scratch(storage.scratch(self.output, self.run_id), "probe")
             try:
                 said = guard.try_set_up(self.work, folder)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,10 @@ from lib import storage
 
 PROJECT = Path(__file__).resolve().parents[2]
 SUBMIT_SECONDS = 300
-FAST = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # halves the CPU of a short application
-PAGES = 120
+# Halves the CPU of a short application.
+FAST = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+PAGES = 90
+EVERY_PAGE = [f"{number:03}.html" for number in range(PAGES)]
 
 
 @pytest.fixture(scope="session")
@@ -42,12 +45,18 @@ class User:
 
     checkout: Path
     hadoop: MiniHadoop
+    pages: str = ""  # a folder of so many small pages
     cache: str = "cache"
+    shell: tuple[tuple[str, str], ...] = ()  # more of their environment
 
     @property
     def root(self) -> str:
         """Where archives lie on the cluster."""
         return f"{self.hadoop.default_fs}/shared/fireball"
+
+    def out(self, name: str) -> str:
+        """An output folder of its own."""
+        return f"{self.hadoop.default_fs}/out/{name}"
 
     @property
     def env(self) -> dict[str, str]:
@@ -62,15 +71,13 @@ class User:
             "PYSPARK_PYTHON": "/nowhere/python",
             "PYTHONPATH": str(self.checkout),
         }
-        return {**os.environ, **own}
+        return {**os.environ, **own, **dict(self.shell)}
 
-    def command(self, *args: str, mode: str = "cluster", settings: Sequence[str] = ()) -> list[str]:
-        """parse_html on YARN, with two small executors."""
+    def command(self, out: str, *args: str, mode: str = "cluster", job: str = "parse_html") -> list[str]:
+        """A job over the pages on YARN, with one small executor."""
         confs = [
             f"spark.fireball.root={self.root}",
             f"spark.yarn.jars=local:{Path(pyspark.__file__).parent}/jars/*",
-            "spark.executor.cores=1",
-            "spark.executor.memory=512m",
             "spark.driver.memory=512m",
             "spark.driver.memoryOverhead=512m",
             "spark.yarn.am.memory=512m",
@@ -78,16 +85,20 @@ class User:
             f"spark.executor.extraJavaOptions={FAST}",
             "spark.yarn.appMasterEnv.SPARK_LOCAL_IP=127.0.0.1",
             "spark.yarn.report.interval=300ms",
+            "spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout=5s",
             *(("spark.driver.bindAddress=127.0.0.1", "spark.driver.host=127.0.0.1") if mode == "client" else ()),
-            *settings,
         ]
-        where = ["--master", "yarn", "--deploy-mode", mode, *(f"--spark-conf={conf}" for conf in confs)]
-        small = ["--set", "run.record_memory_mb=512"]
-        return [sys.executable, "-m", "jobs", "parse_html", *where, *small, *args]
+        where = ["--master", "yarn", "--deploy-mode", mode, "--executors=1", "--cores=1", "--memory=512m"]
+        where += [f"--spark-conf={conf}" for conf in confs]
+        what = ["--input", self.pages, "--output", self.out(out), "--set", "run.record_memory_mb=512"]
+        return [sys.executable, "-m", "jobs", job, *what, *where, *args]
 
-    def start(self, *args: str, mode: str = "cluster", settings: Sequence[str] = ()) -> subprocess.Popen[str]:
+    def start(self, out: str, *args: str, mode: str = "cluster", job: str = "parse_html") -> subprocess.Popen[str]:
+        return self.launch(self.command(out, *args, mode=mode, job=job))
+
+    def launch(self, command: Sequence[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self.command(*args, mode=mode, settings=settings),
+            command,
             cwd=self.checkout,
             env=self.env,
             stdin=subprocess.DEVNULL,
@@ -97,17 +108,38 @@ class User:
             start_new_session=True,
         )
 
-    def run(self, *args: str, mode: str = "cluster", settings: Sequence[str] = ()) -> Ended:
-        return ended(self.start(*args, mode=mode, settings=settings))
+    def run(self, out: str, *args: str, mode: str = "cluster", job: str = "parse_html") -> Ended:
+        return ended(self.start(out, *args, mode=mode, job=job))
 
-    def rows(self, output: str, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    def ask(self, *args: str) -> Ended:
+        """Another command than a job on YARN."""
+        return ended(self.launch([sys.executable, "-m", "jobs", *args]))
+
+    def say(self, *args: str) -> str:
+        """What a command that prints no summary prints."""
+        return self.launch([sys.executable, "-m", "jobs", *args]).communicate(timeout=SUBMIT_SECONDS)[0]
+
+    def archives(self) -> list[str]:
+        return [name for name in storage.names(self.root) if name.startswith("environment-")]
+
+    def parts(self, out: str) -> list[str]:
+        return [f"{self.out(out)}/{name}" for name in storage.names(self.out(out)) if name.startswith("part-")]
+
+    def application(self, out: str) -> str:
+        """Of the run in this folder, which has begun."""
+        return str(json.loads(storage.read_bytes(f"{self.out(out)}/_state/run.json"))["application"])
+
+    def rows(self, out: str, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Everything that is committed, by source_path."""
-        parts = [name for name in storage.names(output) if name.startswith("part-")]
         tables = []
-        for part in parts:
-            with storage.open_input(f"{output}/{part}") as file:
+        for part in self.parts(out):
+            with storage.open_input(part) as file:
                 tables.append(pq.read_table(file, columns=columns))
         return sorted(pa.concat_tables(tables).to_pylist(), key=lambda row: str(row["source_path"]))
+
+    def names(self, out: str) -> list[str]:
+        """Of the pages that have a row: EVERY_PAGE where each has one, once."""
+        return [str(row["source_path"]).rsplit("/", 1)[-1] for row in self.rows(out, ["source_path"])]
 
 
 @dataclass(frozen=True)
@@ -155,14 +187,28 @@ def user(hadoop: MiniHadoop, channel: str, tmp_path_factory: pytest.TempPathFact
     python = ".".join(VERSION.split(".")[:2])
     environment = environment.replace("- conda-forge", f"- {channel}").replace("python=3.11", f"python={python}")
     (checkout / "environment.yml").write_text(environment)
-    return User(checkout, hadoop)
+    shutil.copy(Path(__file__).with_name("harm_pages.py"), checkout / "jobs")
+    folder = f"{hadoop.default_fs}/pages"
+    for number, name in enumerate(EVERY_PAGE):
+        page = f"<html><title>page {number}</title><p>Text of page {number}. <a href='/x{number}'>x</a></html>"
+        storage.write_bytes(f"{folder}/{name}", page.encode())
+    return User(checkout, hadoop, folder)
 
 
 @pytest.fixture(scope="session")
-def pages(hadoop: MiniHadoop, user: User) -> str:
-    """A folder of so many pages that a run of one split each takes a while."""
-    folder = f"{hadoop.default_fs}/pages"
-    for number in range(PAGES):
-        page = f"<html><title>page {number}</title><p>Text of page {number}. <a href='/x{number}'>x</a></html>"
-        storage.write_bytes(f"{folder}/{number:03}.html", page.encode())
-    return folder
+def shipped(user: User) -> User:
+    """One whose environment is on the cluster, by a first run in cluster mode."""
+    end = user.run("first")
+    assert end.code == 0, end.stderr
+    assert end.summary["ok"] == PAGES
+    return user
+
+
+@pytest.fixture(scope="module")
+def scenarios(request: pytest.FixtureRequest, shipped: User) -> Iterator[dict[str, Future[None]]]:
+    """Those that are to be tested, two at a time: an application waits half of its life."""
+    wanted = [item.callspec.params["scenario"] for item in request.session.items if hasattr(item, "callspec")
+              and "scenario" in item.callspec.params and item.module is request.module]  # fmt: skip
+    with ThreadPoolExecutor(2) as pool:
+        yield {scenario.__name__: pool.submit(scenario, shipped) for scenario in wanted}
+        pool.shutdown(cancel_futures=True)

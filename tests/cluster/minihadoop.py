@@ -140,13 +140,19 @@ class MiniHadoop:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def containers(self) -> list[int]:
-        """Pids of what runs in the NodeManagers' folders, also after their NodeManager died."""
+    def containers(self, application: str = "", command: str = "", node: str = "nm") -> list[int]:
+        """Pids of what runs in the NodeManagers' folders, also after their NodeManager died.
+
+        Only those of an application, on a node, with `command` in their command line, where these are given.
+        """
         found = []
-        for entry in Path("/proc").glob("[0-9]*"):
+        for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda entry: int(entry.name)):
             with contextlib.suppress(OSError):
-                if str((entry / "cwd").readlink()).startswith((f"{self.root}/nm1", f"{self.root}/nm2")):
-                    found.append(int(entry.name))
+                place = str((entry / "cwd").readlink())
+                if place.startswith(f"{self.root}/{node}") and application in place:
+                    said = (entry / "cmdline").read_bytes().decode(errors="replace")
+                    if command in said and (not command or not said.startswith(("/bin/bash", "bash"))):
+                        found.append(int(entry.name))
         return found
 
     def wait_until(self, holds: Callable[[], bool], what: str, seconds: float = DEADLINE_SECONDS) -> None:
@@ -172,6 +178,11 @@ class MiniHadoop:
 
     def live_nodes(self) -> int:
         return int(self._get("rm.http", "/ws/v1/cluster/metrics")["clusterMetrics"]["activeNodes"])
+
+    def application(self, name: str) -> dict[str, Any]:
+        """What the ResourceManager says of one."""
+        found: dict[str, Any] = self._get("rm.http", f"/ws/v1/cluster/apps/{name}")["app"]
+        return found
 
     def applications(self) -> list[dict[str, Any]]:
         """Newest first."""
@@ -300,6 +311,7 @@ class MiniHadoop:
             # YARN killing a container over its memory is a case that happens.
             "yarn.nodemanager.pmem-check-enabled": "true",
             "yarn.nodemanager.vmem-check-enabled": "false",
+            "yarn.nodemanager.container-monitor.interval-ms": 500,
             "yarn.nodemanager.env-whitelist": "JAVA_HOME,PATH,LANG,TZ",
             "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 100,
             "yarn.nodemanager.disk-health-checker.min-free-space-per-disk-mb": 0,

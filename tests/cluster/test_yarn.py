@@ -1,289 +1,335 @@
-"""One command on the laptop, in YARN's client mode and in its cluster mode: the same rows, the same endings."""
+"""One command on the laptop, in YARN's client mode and in its cluster mode: the same rows, the same endings.
+
+Each scenario is a run or several, as a user types them; all go on a real HDFS and YARN, two at a time.
+"""
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import signal
 import subprocess
-import sys
+import tarfile
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from cluster.conftest import PAGES, User, ended, until
+from cluster.conftest import EVERY_PAGE, PAGES, User, ended, until
 from cluster.minihadoop import MiniHadoop
 
 from lib import storage
+from ship import environment
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+
+MASTER = "org.apache.spark.deploy.yarn.ApplicationMaster"
+EXECUTOR = "org.apache.spark.executor.YarnCoarseGrainedExecutorBackend"
+A_SPLIT_A_PAGE = ("--set", "run.split_bytes=1")
+
+
+def in_the_middle(user: User, out: str, *args: str, mode: str = "cluster") -> subprocess.Popen[str]:
+    """A run that has done some splits, and has others to do."""
+    before = len(user.parts(out))
+    process = user.start(out, *A_SPLIT_A_PAGE, *args, mode=mode)
+    until(lambda: process.poll() is not None or len(user.parts(out)) > before + 3, "some splits are done")
+    return process
+
+
+def finishes(user: User, out: str, mode: str = "cluster") -> None:
+    """The same command again ends well, and each page has one row."""
+    end = user.run(out, *A_SPLIT_A_PAGE, mode=mode)
+    assert (end.code, end.summary.get("ok")) == (0, PAGES), end.stderr
+    assert user.names(out) == EVERY_PAGE
 
 
 def downloads(hadoop: MiniHadoop) -> int:
-    """How often a node has fetched something that all applications share."""
-    return sum(hadoop.log(node, 100_000).count("Downloading public resource") for node in ("nm1", "nm2"))
+    """How often a node has fetched an environment."""
+    nodes = (hadoop.log(node, 100_000).splitlines() for node in ("nm1", "nm2"))
+    return sum("Downloading public resource" in line and "environment-" in line for log in nodes for line in log)
 
 
-@pytest.fixture(scope="session")
-def local_rows(user: User, pages: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
-    out = tmp_path_factory.mktemp("local") / "out"
-    command = [
-        sys.executable,
-        "-m",
-        "jobs",
-        "parse_html",
-        "--master",
-        "local[2]",
-        "--input",
-        pages,
-        "--output",
-        str(out),
-    ]
-    environment = {key: value for key, value in user.env.items() if not key.startswith("PYSPARK")}
-    subprocess.run(command, cwd=user.checkout, env=environment, check=True, capture_output=True, timeout=300)
-    return user.rows(f"file://{out}")
+# What is shipped.
 
 
-@pytest.fixture(scope="session")
-def first_submit(user: User, pages: str) -> str:
-    """The output of a first run in cluster mode, which built and shipped the environment."""
-    out = f"{user.hadoop.default_fs}/out/first"
-    end = user.run("--input", pages, "--output", out)
-    assert end.code == 0, end.stderr
-    assert end.summary["ok"] == PAGES
-    return out
+def laptop_client_and_cluster_give_the_same_rows(user: User) -> None:
+    where = ["--input", user.pages, "--output", user.out("laptop"), "--master", "local[2]"]
+    laptop = user.ask("parse_html", *where)
+    assert laptop.code == 0, laptop.stderr
+    client = user.run("client", mode="client")
+    assert (client.code, client.summary["ok"]) == (0, PAGES), client.stderr
+    assert "application_" in client.stderr
+    assert user.names("laptop") == EVERY_PAGE
+    assert user.rows("laptop") == user.rows("client") == user.rows("first")
 
 
-def test_cluster_mode_gives_the_rows_of_the_laptop(
-    user: User, first_submit: str, local_rows: list[dict[str, object]]
-) -> None:
-    assert user.rows(first_submit) == local_rows
-
-
-def test_client_mode_gives_the_rows_of_the_laptop(
-    user: User, pages: str, first_submit: str, local_rows: list[dict[str, object]]
-) -> None:
-    out = f"{user.hadoop.default_fs}/out/client"
-    end = user.run("--input", pages, "--output", out, mode="client")
-    assert (end.code, end.summary["ok"]) == (0, PAGES), end.stderr
-    assert "application_" in end.stderr
-    assert user.rows(out) == local_rows
-
-
-def test_a_second_submit_ships_nothing_again(user: User, pages: str, first_submit: str) -> None:
-    before = storage.names(user.root), downloads(user.hadoop)
-    (archive,) = [name for name in before[0] if name.startswith("environment-")]
-    stamp = storage.stat(f"{user.root}/{archive}").stamp
-    end = user.run("--input", pages, "--output", f"{user.hadoop.default_fs}/out/second")
-    assert end.code == 0, end.stderr
-    assert (storage.names(user.root), downloads(user.hadoop)) == before
-    assert storage.stat(f"{user.root}/{archive}").stamp == stamp
-    assert "building" not in end.stderr
-
-
-@pytest.mark.parametrize("mode", ["client", "cluster"])
-def test_a_colleague_builds_nothing(user: User, pages: str, first_submit: str, mode: str) -> None:
-    colleague = replace(user, cache=f"colleague-{mode}")
-    before = storage.names(user.root)
-    out = f"{user.hadoop.default_fs}/out/colleague-{mode}"
-    end = colleague.run("--input", pages, "--output", out, mode=mode)
+def a_colleague_builds_uploads_and_fetches_nothing(user: User) -> None:
+    """Though the cluster's own defaults name another Python."""
+    conf = user.checkout / "spark-conf"
+    conf.mkdir()
+    (conf / "spark-defaults.conf").write_text(
+        "spark.pyspark.python /nowhere/python\nspark.yarn.appMasterEnv.PYSPARK_PYTHON /nowhere/python\n"
+        "spark.executorEnv.PYTHONPATH /nowhere\n"
+    )
+    colleague = replace(user, cache="colleague", shell=(("SPARK_CONF_DIR", str(conf)),))
+    before = user.archives(), downloads(user.hadoop), storage.stat(f"{user.root}/{user.archives()[0]}").stamp
+    end = colleague.run("colleague")
     assert (end.code, end.summary["ok"]) == (0, PAGES), end.stderr
     assert "building" not in end.stderr
-    assert storage.names(user.root) == before
+    assert (user.archives(), downloads(user.hadoop), storage.stat(f"{user.root}/{user.archives()[0]}").stamp) == before
 
 
-def test_the_archive_is_shared_by_all_users_of_a_node(user: User, first_submit: str) -> None:
+def a_colleague_in_client_mode_takes_the_archive_from_the_cluster(user: User) -> None:
+    end = replace(user, cache="client").run("colleague-client", mode="client")
+    assert (end.code, end.summary["ok"]) == (0, PAGES), end.stderr
+    assert "building" not in end.stderr
+
+
+def a_node_keeps_one_copy_for_everybody(user: User) -> None:
     listing = user.hadoop.fs("-ls", user.root)
     assert [line[:10] for line in listing.splitlines() if "environment-" in line] == ["-rw-r--r--"]
-    for node in ("nm1", "nm2"):
-        fetched = list((user.hadoop.root / node / "local" / "filecache").glob("*/environment-*"))
-        assert len(fetched) <= 1
+    fetched = [
+        list((user.hadoop.root / node / "local" / "filecache").glob("*/environment-*")) for node in ("nm1", "nm2")
+    ]
+    assert sum(map(len, fetched)) > 0
+    assert max(map(len, fetched)) == 1
 
 
-def test_a_finished_run_is_not_done_again(user: User, pages: str, first_submit: str) -> None:
-    parts = [storage.stat(f"{first_submit}/{name}") for name in storage.names(first_submit) if name.startswith("part-")]
-    end = user.run("--input", pages, "--output", first_submit)
-    assert (end.code, end.summary["records"]) == (0, PAGES), end.stderr
-    assert parts == [storage.stat(part.uri) for part in parts]
+def an_existing_conda_environment_is_shipped_instead(user: User) -> None:
+    prefix = environment.unpacked(user.checkout / user.cache / "fireball" / "environments" / user.archives()[0])
+    root = f"{user.hadoop.default_fs}/prefix"
+    mine = (f"--spark-conf=spark.fireball.prefix={prefix}", f"--spark-conf=spark.fireball.root={root}")
+    end = user.run("prefix", *mine)
+    assert (end.code, end.summary["ok"]) == (0, PAGES), end.stderr
+    (archive,) = [name for name in storage.names(root) if name.startswith("environment-")]
+    assert archive not in user.archives()
 
 
-def test_without_an_input_the_sample_is_read(user: User, first_submit: str) -> None:
-    end = user.run("--output", f"{user.hadoop.default_fs}/out/sample")
+def without_an_input_the_sample_is_read_by_as_many_executors_as_it_takes(user: User) -> None:
+    command = user.command("sample", "--spark-conf=spark.dynamicAllocation.enabled=true")
+    at = command.index("--input")
+    end = ended(user.launch([*command[:at], *command[at + 2 :]]))
     assert end.code == 0, end.stderr
     assert end.summary["records"] > 0
 
 
-def test_too_many_failed_records_are_exit_3(user: User, pages: str, first_submit: str) -> None:
-    out = f"{user.hadoop.default_fs}/out/failed"
-    end = user.run("--input", pages, "--output", out, "--set", "run.max_record_bytes=10")
+# How runs end.
+
+
+def a_finished_run_is_not_done_again(user: User) -> None:
+    before = [storage.stat(part) for part in user.parts("first")]
+    end = user.run("first")
+    assert (end.code, end.summary["records"]) == (0, PAGES), end.stderr
+    assert [storage.stat(part) for part in user.parts("first")] == before
+
+
+def too_many_failed_records_are_exit_3_and_no_second_attempt_runs_them_again(user: User) -> None:
+    two = "--spark-conf=spark.yarn.maxAppAttempts=2"
+    end = user.run("failed", "--set", "run.max_record_bytes=10", two)
     assert (end.code, end.summary["failed"] + end.summary["skipped"]) == (3, PAGES), end.stderr
 
 
-def test_what_the_driver_refuses_is_one_line_and_exit_2(user: User, pages: str, first_submit: str) -> None:
-    end = user.run("--input", pages, "--output", first_submit, "--set", "main_text=none")
+def what_the_driver_refuses_is_one_line_and_exit_2(user: User) -> None:
+    end = user.run("first", "--set", "main_text=none")
     assert end.code == 2
-    assert end.stderr.splitlines()[-1].startswith(f"error: {first_submit}: holds a run with config.main_text")
+    assert end.stderr.splitlines()[-1].startswith(f"error: {user.out('first')}: holds a run with config.main_text")
 
 
-def test_an_input_that_is_not_there_is_exit_2(user: User, first_submit: str) -> None:
-    out = f"{user.hadoop.default_fs}/out/none"
-    end = user.run("--input", f"{user.hadoop.default_fs}/nope/*.html", "--output", out)
+def an_input_that_is_not_there_is_exit_2_in_client_mode_too(user: User) -> None:
+    end = user.run("none", "--input", f"{user.hadoop.default_fs}/nope/*.html", mode="client")
     assert end.code == 2
-    assert "no file matches" in end.stderr
+    assert end.stderr.count("no file matches") == 1
 
 
-def test_too_little_room_for_python_is_refused_at_the_door(user: User, pages: str) -> None:
-    settings = ["spark.executor.memoryOverhead=384m"]
-    end = user.run("--input", pages, "--output", f"{user.hadoop.default_fs}/out/x", settings=settings)
+def too_little_room_for_python_is_refused_at_the_door(user: User) -> None:
+    end = user.run("x", "--spark-conf=spark.executor.memoryOverhead=384m")
     assert end.code == 2
-    assert "spark.executor.memoryOverhead is 384m" in end.stderr
-    assert user.hadoop.applications()[0]["finalStatus"] != "UNDEFINED"
+    assert end.stderr.startswith("error: spark.executor.memoryOverhead is 384m, but 1 cores x (400 MB + ")
 
 
-def running_workers(hadoop: MiniHadoop) -> list[int]:
-    """Pids of the processes that do a split at this moment."""
-    found = []
-    for pid in hadoop.containers():
-        try:
-            said = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"pyspark.daemon" in said or b"forkserver" in said:
-            found.append(pid)
-    return found
+def settings_that_spark_does_not_take_are_exit_2(user: User) -> None:
+    end = user.run("x", "--memory", "12parsecs")
+    assert end.code == 2
+    assert end.stderr.splitlines()[-1].startswith("error: spark-submit: ")
 
 
-def of_class(hadoop: MiniHadoop, name: str) -> list[int]:
-    """Pids of the JVMs in containers whose main class this is."""
-    found = []
-    for pid in hadoop.containers():
-        try:
-            said = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if said[0].endswith(b"java") and name.encode() in said:
-            found.append(pid)
-    return found
+def another_python_is_refused_at_the_door(user: User) -> None:
+    end = user.run("x", "--spark-conf=spark.pyspark.python=/usr/bin/python2")
+    assert end.code == 2
+    assert "spark.pyspark.python: the Python there is the shipped one" in end.stderr
 
 
-def one_split_a_page(user: User, pages: str, out: str, *settings: str) -> subprocess.Popen[str]:
-    """A run that is in the middle of its splits."""
-    process = user.start("--input", pages, "--output", out, "--set", "run.split_bytes=1", settings=settings)
-    until(lambda: process.poll() is not None or parts(out) > 5, "some splits are done")
-    return process
+def a_bug_of_a_job_is_its_traceback_and_the_line_for_its_logs(user: User) -> None:
+    end = user.run("bug", "--set", "harm=finish", job="harm_pages")
+    assert end.code == 1
+    lines = end.stderr.splitlines()
+    assert lines[-2:] == [
+        "RuntimeError: this job is broken",
+        f"its logs: yarn logs -applicationId {user.application('bug')}",
+    ]
+    assert "Traceback (most recent call last):" in lines
 
 
-def parts(out: str) -> int:
-    return sum(name.startswith("part-") for name in storage.names(out))
+def python_that_does_not_work_on_the_nodes_is_one_line_and_exit_2(user: User) -> None:
+    """In its place lies one that was built on a newer system, as the nodes see it."""
+    script = b"#!/bin/sh\necho \"$0: libc.so.6: version 'GLIBC_2.99' not found\" >&2\nexit 1\n"
+    broken = user.checkout / "broken.tar.gz"
+    with tarfile.open(broken, "w:gz") as tar:
+        python = tarfile.TarInfo("bin/python")
+        python.size, python.mode = len(script), 0o755
+        tar.addfile(python, io.BytesIO(script))
+    root = f"{user.hadoop.default_fs}/broken"
+    storage.write_file(f"{root}/{user.archives()[0]}", broken)
+    wrong = "./environment/bin/python: libc.so.6: version 'GLIBC_2.99' not found"
+    for mode, where in (("cluster", "the driver does not start in the cluster"), ("client", "Python does not start")):
+        end = user.run(f"broken-{mode}", f"--spark-conf=spark.fireball.root={root}", mode=mode)
+        assert end.code == 2, end.stderr
+        last = end.stderr.splitlines()[-1]
+        assert last.startswith(f"error: {where}")
+        assert last.endswith(wrong)
 
 
-def paths(user: User, out: str) -> list[str]:
-    return [row["source_path"].rsplit("/", 1)[-1] for row in user.rows(out, ["source_path"])]
+# What dies or is stopped in the middle.
 
 
-EVERY_PAGE = [f"{number:03}.html" for number in range(PAGES)]
-
-
-@pytest.mark.parametrize("victim", ["worker", "executor"])
-def test_what_dies_in_the_middle_is_done_again(user: User, pages: str, first_submit: str, victim: str) -> None:
-    out = f"{user.hadoop.default_fs}/out/kill-{victim}"
-    process = one_split_a_page(user, pages, out)
-    backend = "org.apache.spark.executor.YarnCoarseGrainedExecutorBackend"
-    pids = of_class(user.hadoop, backend) if victim == "executor" else running_workers(user.hadoop)
-    os.kill(pids[-1], signal.SIGKILL)
+def a_killed_worker_costs_no_row(user: User) -> None:
+    process = in_the_middle(user, "worker")
+    os.kill(user.hadoop.containers(user.application("worker"), "pyspark.daemon")[-1], signal.SIGKILL)
     end = ended(process)
     assert end.code == 0, end.stderr
-    assert paths(user, out) == EVERY_PAGE
+    assert user.names("worker") == EVERY_PAGE
 
 
-def test_a_killed_driver_is_resumed_by_the_same_command(user: User, pages: str, first_submit: str) -> None:
-    out = f"{user.hadoop.default_fs}/out/kill-driver"
-    process = one_split_a_page(user, pages, out)
-    (master,) = of_class(user.hadoop, "org.apache.spark.deploy.yarn.ApplicationMaster")
+def a_killed_executor_costs_no_row(user: User) -> None:
+    process = in_the_middle(user, "executor")
+    (executor,) = user.hadoop.containers(user.application("executor"), EXECUTOR)
+    os.kill(executor, signal.SIGKILL)
+    end = ended(process)
+    assert end.code == 0, end.stderr
+    assert user.names("executor") == EVERY_PAGE
+
+
+def a_container_over_its_memory_is_killed_by_yarn_and_costs_no_row(user: User) -> None:
+    once = user.checkout / "once"
+    once.mkdir()
+    end = user.run("memory", "--set", "harm=memory", "--set", f"once={once}", job="harm_pages")
+    assert end.code == 0, end.stderr
+    assert not once.exists()
+    name = user.application("memory").removeprefix("application")
+    logs = "\n".join(user.hadoop.log(node, 100_000) for node in ("nm1", "nm2"))
+    assert f"[containerID=container{name}" in logs
+    assert "is running" in logs and "beyond the 'PHYSICAL' memory limit" in logs
+    assert user.names("memory") == EVERY_PAGE
+
+
+def whatever_ends_it_in_cluster_mode_the_same_command_goes_on(user: User) -> None:
+    def kill_driver(application: str, process: subprocess.Popen[str]) -> None:
+        (master,) = user.hadoop.containers(application, MASTER)
+        os.kill(master, signal.SIGKILL)
+
+    harms: dict[str, Callable[[str, subprocess.Popen[str]], None]] = {
+        "exit code 137: killed": kill_driver,
+        "was killed by user": lambda application, process: user.hadoop.kill_application(application),
+        "no new split is started": lambda application, process: process.send_signal(signal.SIGINT),
+        "those at work are finished": lambda application, process: process.send_signal(signal.SIGTERM),
+    }
+    for says, harm in harms.items():
+        process = in_the_middle(user, "cluster-ends")
+        application = user.application("cluster-ends")
+        harm(application, process)
+        end = ended(process)
+        assert end.code == 4, end.stderr
+        assert says in end.stderr
+        assert f"yarn logs -applicationId {application}" in end.stderr
+        assert end.summary.get("records", len(user.parts("cluster-ends"))) == len(user.parts("cluster-ends"))
+        until(lambda gone=application: not user.hadoop.containers(gone), "nothing is left of it", 30)
+    assert len(user.parts("cluster-ends")) < PAGES
+    finishes(user, "cluster-ends")
+
+
+def ctrl_c_and_sigterm_end_client_mode_in_good_order(user: User) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = in_the_middle(user, "client-ends", mode="client")
+        application = user.application("client-ends")
+        process.send_signal(number)
+        end = ended(process)
+        assert end.code == 4, end.stderr
+        assert end.summary["records"] == len(user.parts("client-ends")) < PAGES
+        until(lambda gone=application: not user.hadoop.containers(gone), "nothing is left of it", 30)
+    finishes(user, "client-ends", mode="client")
+
+
+def with_two_attempts_a_second_driver_resumes(user: User) -> None:
+    process = in_the_middle(user, "attempts", "--spark-conf=spark.yarn.maxAppAttempts=2")
+    before = {part: storage.stat(part).stamp for part in user.parts("attempts")}
+    (master,) = user.hadoop.containers(user.application("attempts"), MASTER)
     os.kill(master, signal.SIGKILL)
     end = ended(process)
-    assert end.code == 4, end.stderr
-    done = parts(out)
-    assert 5 < done < PAGES
-    again = user.run("--input", pages, "--output", out, "--set", "run.split_bytes=1")
-    assert again.code == 0, again.stderr
-    assert paths(user, out) == EVERY_PAGE
-
-
-def test_with_two_attempts_the_second_driver_resumes(user: User, pages: str, first_submit: str) -> None:
-    out = f"{user.hadoop.default_fs}/out/two-attempts"
-    process = one_split_a_page(user, pages, out, "spark.yarn.maxAppAttempts=2")
-    before = {name: storage.stat(f"{out}/{name}").stamp for name in storage.names(out) if name.startswith("part-")}
-    (master,) = of_class(user.hadoop, "org.apache.spark.deploy.yarn.ApplicationMaster")
-    os.kill(master, signal.SIGKILL)
-    end = ended(process)
     assert end.code == 0, end.stderr
-    assert paths(user, out) == EVERY_PAGE
-    assert {name: storage.stat(f"{out}/{name}").stamp for name in before} == before
+    assert user.names("attempts") == EVERY_PAGE
+    assert {part: storage.stat(part).stamp for part in before} == before
 
 
-def test_a_final_state_is_not_run_again_by_a_second_attempt(user: User, pages: str, first_submit: str) -> None:
-    out = f"{user.hadoop.default_fs}/out/final"
-    settings = ["spark.yarn.maxAppAttempts=2"]
-    end = user.run("--input", pages, "--output", out, "--set", "run.max_record_bytes=10", settings=settings)
-    assert end.code == 3, end.stderr
-
-
-def test_a_namenode_that_restarts_costs_no_row(user: User, pages: str, first_submit: str) -> None:
-    out = f"{user.hadoop.default_fs}/out/restart-namenode"
-    process = one_split_a_page(user, pages, out)
-    user.hadoop.restart("nn")
-    end = ended(process)
-    assert end.code in (0, 4), end.stderr
-    if end.code == 4:
-        end = user.run("--input", pages, "--output", out, "--set", "run.split_bytes=1")
-    assert end.code == 0, end.stderr
-    assert paths(user, out) == EVERY_PAGE
-
-
-def test_a_killed_application_is_exit_4(user: User, pages: str, first_submit: str) -> None:
-    out = f"{user.hadoop.default_fs}/out/kill-application"
-    process = one_split_a_page(user, pages, out)
-    user.hadoop.kill_application(user.hadoop.applications()[0]["id"])
-    end = ended(process)
-    assert end.code == 4, end.stderr
-    assert "the same command goes on" in end.stderr
-
-
-def test_ctrl_c_stops_in_good_order(user: User, pages: str, first_submit: str) -> None:
-    out = f"{user.hadoop.default_fs}/out/ctrl-c"
-    process = one_split_a_page(user, pages, out)
-    process.send_signal(signal.SIGINT)
-    end = ended(process)
-    assert end.code == 4, end.stderr
-    assert end.summary["records"] == parts(out)
-    assert user.hadoop.applications()[0]["state"] in ("FINISHED", "FAILED")
-
-
-def test_the_application_goes_on_without_its_client(user: User, pages: str, first_submit: str) -> None:
-    out = f"{user.hadoop.default_fs}/out/kill-client"
-    process = one_split_a_page(user, pages, out)
+def a_run_goes_on_without_its_client_and_can_be_followed(user: User) -> None:
+    process = in_the_middle(user, "no-client")
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    until(lambda: storage.exists(f"{out}/_SUCCESS"), "the application ends")
-    assert paths(user, out) == EVERY_PAGE
+    status = user.say("status", user.out("no-client"))
+    assert ": running, " in status
+    end = user.ask("attach", user.out("no-client"))
+    assert (end.code, end.summary["ok"]) == (0, PAGES), end.stderr
+    assert user.names("no-client") == EVERY_PAGE
 
 
-def test_a_dead_datanode_costs_no_row(user: User, pages: str, first_submit: str) -> None:
-    out = f"{user.hadoop.default_fs}/out/kill-datanode"
-    process = one_split_a_page(user, pages, out)
-    user.hadoop.kill("dn2")
-    try:
-        end = ended(process)
-    finally:
-        user.hadoop.launch("dn2")
-        user.hadoop.wait_until(lambda: user.hadoop.live_datanodes() == 2, "two DataNodes again")
-    assert end.code == 0, end.stderr
-    assert paths(user, out) == EVERY_PAGE
+def a_detached_run_ends_for_who_attaches_as_it_would_have(user: User) -> None:
+    left = user.run("detached", *A_SPLIT_A_PAGE, "--detach", "--set", "run.max_record_bytes=10")
+    assert (left.code, sorted(left.summary)) == (0, ["application", "job", "output"]), left.stderr
+    end = user.ask("attach", user.out("detached"))
+    assert end.code == 3, end.stderr
+    report = json.loads(storage.read_bytes(f"{user.out('detached')}/_report.json"))
+    assert end.summary == {key: report[key] for key in end.summary}
+    assert end.summary["skipped"] + end.summary["failed"] == PAGES
 
 
-def test_an_archive_that_vanished_is_put_back(user: User, pages: str, first_submit: str) -> None:
-    (archive,) = [name for name in storage.names(user.root) if name.startswith("environment-")]
-    storage.remove(f"{user.root}/{archive}")
-    end = user.run("--input", pages, "--output", f"{user.hadoop.default_fs}/out/vanished")
-    assert end.code == 0, end.stderr
-    assert storage.exists(f"{user.root}/{archive}")
+def a_full_quota_is_exit_4_and_the_same_command_goes_on(user: User) -> None:
+    process = in_the_middle(user, "quota")
+    user.hadoop.dfsadmin("-setSpaceQuota", "1m", user.out("quota"))
+    end = ended(process)
+    assert end.code == 4, end.stderr
+    assert "quota" in end.stderr.lower()
+    user.hadoop.dfsadmin("-clrSpaceQuota", user.out("quota"))
+    finishes(user, "quota")
+
+
+SCENARIOS = (
+    whatever_ends_it_in_cluster_mode_the_same_command_goes_on,  # the longest first
+    ctrl_c_and_sigterm_end_client_mode_in_good_order,
+    a_colleague_builds_uploads_and_fetches_nothing,
+    laptop_client_and_cluster_give_the_same_rows,
+    a_colleague_in_client_mode_takes_the_archive_from_the_cluster,
+    a_node_keeps_one_copy_for_everybody,
+    an_existing_conda_environment_is_shipped_instead,
+    without_an_input_the_sample_is_read_by_as_many_executors_as_it_takes,
+    a_finished_run_is_not_done_again,
+    too_many_failed_records_are_exit_3_and_no_second_attempt_runs_them_again,
+    what_the_driver_refuses_is_one_line_and_exit_2,
+    an_input_that_is_not_there_is_exit_2_in_client_mode_too,
+    too_little_room_for_python_is_refused_at_the_door,
+    settings_that_spark_does_not_take_are_exit_2,
+    another_python_is_refused_at_the_door,
+    a_bug_of_a_job_is_its_traceback_and_the_line_for_its_logs,
+    python_that_does_not_work_on_the_nodes_is_one_line_and_exit_2,
+    a_killed_worker_costs_no_row,
+    a_killed_executor_costs_no_row,
+    a_container_over_its_memory_is_killed_by_yarn_and_costs_no_row,
+    with_two_attempts_a_second_driver_resumes,
+    a_run_goes_on_without_its_client_and_can_be_followed,
+    a_detached_run_ends_for_who_attaches_as_it_would_have,
+    a_full_quota_is_exit_4_and_the_same_command_goes_on,
+)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_on_yarn(scenario: Callable[[User], None], scenarios: dict[str, Future[None]]) -> None:
+    scenarios[scenario.__name__].result()
