@@ -76,16 +76,14 @@ def _check(options: argparse.Namespace, sources: Sequence[str]) -> None:
     if options.detach and options.deploy_mode != "cluster":
         raise UsageError("--detach: needs --deploy-mode cluster; elsewhere the driver is this process")
     for name in ("executors", "cores"):
-        if (getattr(options, name) or 1) < 1:
-            raise UsageError(f"--{name} {getattr(options, name)}: expected at least 1")
+        if (count := getattr(options, name)) is not None and count < 1:
+            raise UsageError(f"--{name} {count}: expected at least 1")
 
 
 def _sizes(options: argparse.Namespace) -> dict[str, str]:
     found = {name: getattr(options, name) for name in SIZES if getattr(options, name) is not None}
     if found and options.master.startswith("local"):
-        raise UsageError(
-            f"--{next(iter(found))}: is said of a cluster; how much of this machine says --master local[N]"
-        )
+        raise UsageError(f"--{next(iter(found))}: is said of a cluster; of this machine --master local[N]")
     return {SIZES[name]: str(value) for name, value in found.items()}
 
 

@@ -36,7 +36,8 @@ def attach(options: argparse.Namespace) -> int:
     code = found.get("exit_code")
     report = Ledger(output).load("_report.json") or {}
     # A run that never came to its report, or whose report is an earlier one's, has nothing to say.
-    print(json.dumps(accounts.summary(report) if report.get("exit_code") == code else {}, ensure_ascii=False))
+    known = report and report["exit_code"] == code
+    print(json.dumps(accounts.summary(report) if known else {}, ensure_ascii=False))
     return INCOMPLETE if code is None else int(code)
 
 

@@ -108,11 +108,13 @@ def prepare(request: Request) -> Submission:
 
 
 def _user() -> str:
-    return os.environ.get("HADOOP_USER_NAME") or getpass.getuser()
+    return os.environ.get("HADOOP_PROXY_USER") or os.environ.get("HADOOP_USER_NAME") or getpass.getuser()
 
 
 def _with_memory(settings: Mapping[str, str], request: Request) -> dict[str, str]:
     """Leave room for what Python may take; a limit that is too small kills containers, not records."""
+    if not settings["spark.executor.cores"].isdecimal():
+        raise UsageError(f"spark.executor.cores {settings['spark.executor.cores']}: expected a whole number")
     cores = int(settings["spark.executor.cores"])
     needed = cores * (BASE_MB + request.run.record_memory_mb)
     given = settings.get("spark.executor.memoryOverhead")
@@ -139,6 +141,9 @@ def settings_of(submission: Submission, code: str, request_file: str, driver_pyt
         "spark.pyspark.python": "./environment/bin/python",
         # Children import from the zip too.
         "spark.executorEnv.PYTHONNOUSERSITE": "1",
+        # Without Kerberos, tasks would write as whoever the NodeManager runs as.
+        "spark.executorEnv.HADOOP_USER_NAME": _user(),
+        "spark.yarn.appMasterEnv.HADOOP_USER_NAME": _user(),
     }
     if submission.in_cluster:
         found |= {

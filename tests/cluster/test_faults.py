@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from cluster.conftest import EVERY_PAGE, PAGES, User, ended, until
 from cluster.minihadoop import MiniHadoop
-from cluster.test_yarn import A_SPLIT_A_PAGE, EXECUTOR, MASTER, finishes, in_the_middle
+from cluster.test_yarn import EXECUTOR, MASTER, finishes, in_the_middle
 
 from lib import storage
 
@@ -86,7 +86,7 @@ def frozen_nodes(hadoop: MiniHadoop) -> Iterator[None]:
 
 
 def test_an_archive_deleted_under_a_submit_is_said_and_put_back(shipped: User) -> None:
-    root = f"{shipped.hadoop.default_fs}/elsewhere"
+    root = f"{shipped.hadoop.default_fs}/shared/elsewhere"
     mine = f"--spark-conf=spark.fireball.root={root}"
     before = {app["id"] for app in shipped.hadoop.applications()}
     with frozen_nodes(shipped.hadoop):

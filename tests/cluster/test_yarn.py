@@ -98,7 +98,7 @@ def a_node_keeps_one_copy_for_everybody(user: User) -> None:
 
 def an_existing_conda_environment_is_shipped_instead(user: User) -> None:
     prefix = environment.unpacked(user.checkout / user.cache / "fireball" / "environments" / user.archives()[0])
-    root = f"{user.hadoop.default_fs}/prefix"
+    root = f"{user.hadoop.default_fs}/shared/prefix"
     mine = (f"--spark-conf=spark.fireball.prefix={prefix}", f"--spark-conf=spark.fireball.root={root}")
     end = user.run("prefix", *mine)
     assert (end.code, end.summary["ok"]) == (0, PAGES), end.stderr
@@ -179,7 +179,7 @@ def python_that_does_not_work_on_the_nodes_is_one_line_and_exit_2(user: User) ->
         python = tarfile.TarInfo("bin/python")
         python.size, python.mode = len(script), 0o755
         tar.addfile(python, io.BytesIO(script))
-    root = f"{user.hadoop.default_fs}/broken"
+    root = f"{user.hadoop.default_fs}/shared/broken"
     storage.write_file(f"{root}/{user.archives()[0]}", broken)
     wrong = "./environment/bin/python: libc.so.6: version 'GLIBC_2.99' not found"
     for mode, where in (("cluster", "the driver does not start in the cluster"), ("client", "Python does not start")):
@@ -208,6 +208,7 @@ def a_killed_executor_costs_no_row(user: User) -> None:
     end = ended(process)
     assert end.code == 0, end.stderr
     assert user.names("executor") == EVERY_PAGE
+    assert " ada " in user.hadoop.fs("-ls", user.parts("executor")[0])
 
 
 def a_container_over_its_memory_is_killed_by_yarn_and_costs_no_row(user: User) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -151,6 +153,9 @@ def test_an_output_beside_its_input_is_taken(here):
         (["--retry-failed", "--overwrite"], "--retry-failed keeps what --overwrite deletes; give one of them"),
         (["--master", "lokal"], "--master lokal: expected local, local[N], local[*], yarn or spark://HOST:PORT"),
         (["--deploy-mode", "cluster"], "--deploy-mode cluster: needs --master yarn, got local[*]"),
+        (["--detach"], "--detach: needs --deploy-mode cluster; elsewhere the driver is this process"),
+        (["--cores", "2"], "--cores: is said of a cluster; of this machine --master local[N]"),
+        (["--master", "yarn", "--executors", "0"], "--executors 0: expected at least 1"),
         (["--spark-conf", "a=b"], "--spark-conf a=b: expected spark.KEY=VALUE"),
         (["--set", "leats=3"], "--set leats=3: measure_lines has no key leats; did you mean least?"),
         (
@@ -177,6 +182,38 @@ def test_prepare_completes_the_config_with_the_inputs_at_hand(here):
         prepare=lambda config, inputs: Lengths(config.least + len(inputs)),
     )
     assert request("--input", "crawl", "--input", "crawl", job=job).config == {"least": 3}
+
+
+def test_how_much_of_a_cluster_has_options_of_its_own(here):
+    made = request(
+        *("--input", "hdfs:///in", "--output", "hdfs:///out", "--master", "yarn", "--executors", "7", "--cores", "3"),
+        *("--memory", "2g", "--queue", "night", "--spark-conf", "spark.executor.cores=4"),
+    )
+    assert made.spark_conf == {
+        "spark.executor.instances": "7",
+        "spark.executor.cores": "4",
+        "spark.executor.memory": "2g",
+        "spark.yarn.queue": "night",
+    }
+
+
+@dataclass(frozen=True)
+class Model:
+    path: str = ""
+    inline: str = ""
+
+
+@dataclass(frozen=True)
+class WithModel:
+    model: Model = Model()
+
+
+def test_a_local_file_of_a_config_goes_along_or_is_refused_by_its_key():
+    job = replace(JOB, config_type=WithModel)
+    on_yarn = ("--input", "hdfs:///in", "--output", "hdfs:///out", "--master", "yarn", "--set", "model.path=file:///m")
+    assert request(*on_yarn, "--set", "model.inline=abc", job=job).config["model"]["path"] == "file:///m"
+    with pytest.raises(UsageError, match=r"measure_lines\.model\.path /m: lies on this machine, .* --set model\.path="):
+        request(*on_yarn, job=job)
 
 
 def test_an_unknown_job_is_named_with_the_nearest(capsys):
@@ -248,6 +285,32 @@ def test_a_run_that_has_not_begun_has_a_status_and_is_not_verified_whole(here, c
         f"measure_lines in file://{here}/out: planned, 0 of 1 splits done\n"
         "1 splits are not there yet, the first is 0001-000000\n"
     )
+
+
+def left_behind(here, **state) -> None:
+    ledger = Ledger(f"file://{here}/out")
+    ledger.claim({"job": "measure_lines"}, overwrite=False)
+    lease = {"run": "r", "host": "elsewhere", "pid": 1, "application": "application_1_2", "exit_code": None}
+    ledger.write_run_state(lease | {"splits": {"planned": 0, "done": 0}, "heartbeat": time.time()} | state)
+
+
+def test_who_attaches_gets_the_summary_and_the_exit_code(here, capsys):
+    left_behind(here, state="done", exit_code=3)
+    told = {"job": "measure_lines", "output": "o", "records": 2, "ok": 1, "partial": 0, "skipped": 0, "failed": 1}
+    told |= {"seconds": 1.5, "report": "r"}
+    Ledger(f"file://{here}/out").write("_report.json", json.dumps(told | {"exit_code": 3, "state": "done"}).encode())
+
+    assert main(["attach", "out"]) == 3
+    assert json.loads(capsys.readouterr().out) == told
+
+
+def test_who_attaches_to_a_dead_run_learns_that_it_is_incomplete(here, capsys):
+    left_behind(here, state="running", heartbeat=time.time() - 1000)
+
+    assert main(["attach", "out"]) == 4
+    out, err = capsys.readouterr()
+    assert out == "{}\n"
+    assert "its process is gone, the same command goes on from there" in err
 
 
 def test_the_end_is_told_to_a_person():

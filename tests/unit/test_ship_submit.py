@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -64,6 +65,28 @@ def test_what_the_user_says_wins_over_ours_and_ours_over_the_clusters(spark_home
     assert found["spark.yarn.queue"] == "night"
     assert found["spark.executor.cores"] == "2"
     assert found["spark.executor.instances"] == "7"
+
+
+def test_the_clusters_own_python_leads_nobody_astray(spark_home: Path) -> None:
+    (spark_home / "conf").mkdir()
+    (spark_home / "conf" / "spark-defaults.conf").write_text(
+        "spark.pyspark.python /opt/python\nspark.executorEnv.PYTHONPATH /opt/lib\nspark.executorEnv.LANG C.UTF-8\n"
+    )
+    found = settings(request())
+    assert [value for value in found.values() if value.startswith("/opt")] == []
+    assert found["spark.executorEnv.LANG"] == "C.UTF-8"
+
+
+@pytest.mark.parametrize("key", ["spark.pyspark.driver.python", "spark.yarn.appMasterEnv.PYSPARK_PYTHON"])
+def test_another_python_is_refused(key: str) -> None:
+    with pytest.raises(UsageError, match=f"--spark-conf {key}: the Python there is the shipped one"):
+        submit.prepare(replace(request(), spark_conf={key: "/usr/bin/python2"}))
+
+
+def test_tasks_write_as_who_submits(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings(request())["spark.executorEnv.HADOOP_USER_NAME"] == "ada"
+    monkeypatch.setenv("HADOOP_PROXY_USER", "grace")
+    assert settings(request())["spark.yarn.appMasterEnv.HADOOP_USER_NAME"] == "grace"
 
 
 def test_what_users_ship_of_their_own_comes_along() -> None:
