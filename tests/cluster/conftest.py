@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,11 +206,17 @@ def shipped(user: User) -> User:
     return user
 
 
+def seconds_of(scenario: Callable[[User], None], user: User) -> float:
+    began = time.monotonic()
+    scenario(user)
+    return time.monotonic() - began
+
+
 @pytest.fixture(scope="module")
-def scenarios(request: pytest.FixtureRequest, shipped: User) -> Iterator[dict[str, Future[None]]]:
+def scenarios(request: pytest.FixtureRequest, shipped: User) -> Iterator[dict[str, Future[float]]]:
     """Those that are to be tested, two at a time: an application waits half of its life."""
     wanted = [item.callspec.params["scenario"] for item in request.session.items if hasattr(item, "callspec")
               and "scenario" in item.callspec.params and item.module is request.module]  # fmt: skip
     with ThreadPoolExecutor(2) as pool:
-        yield {scenario.__name__: pool.submit(scenario, shipped) for scenario in wanted}
+        yield {scenario.__name__: pool.submit(seconds_of, scenario, shipped) for scenario in wanted}
         pool.shutdown(cancel_futures=True)

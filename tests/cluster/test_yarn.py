@@ -13,7 +13,9 @@ import subprocess
 import tarfile
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cluster.conftest import EVERY_PAGE, PAGES, User, ended, until
@@ -126,7 +128,7 @@ def a_finished_run_is_not_done_again(user: User) -> None:
 
 def too_many_failed_records_are_exit_3_and_no_second_attempt_runs_them_again(user: User) -> None:
     two = "--spark-conf=spark.yarn.maxAppAttempts=2"
-    end = user.run("failed", "--set", "run.max_record_bytes=10", two)
+    end = user.run("failed", "--set", "run.max_record_bytes=10", two, "--spark-conf=spark.io.encryption.enabled=true")
     assert (end.code, end.summary["failed"] + end.summary["skipped"]) == (3, PAGES), end.stderr
 
 
@@ -209,6 +211,22 @@ def a_killed_executor_costs_no_row(user: User) -> None:
     assert end.code == 0, end.stderr
     assert user.names("executor") == EVERY_PAGE
     assert " ada " in user.hadoop.fs("-ls", user.parts("executor")[0])
+
+
+def a_secret_of_the_clusters_defaults_is_on_no_command_line_and_in_no_log(user: User) -> None:
+    conf = user.checkout / "secret-conf"
+    conf.mkdir()
+    (conf / "spark-defaults.conf").write_text("spark.hadoop.fs.s3a.secret.key hunter2\n")
+    process = in_the_middle(replace(user, shell=(("SPARK_CONF_DIR", str(conf)),)), "secret")
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            lines.append(file.read_bytes())
+    end = ended(process)
+    assert end.code == 0, end.stderr
+    texts = [file.read_bytes() for file in user.hadoop.container_logs(user.application("secret"))]
+    assert len(texts) > 3
+    assert [text for text in (*lines, *texts, end.stderr.encode()) if b"hunter2" in text] == []
 
 
 def a_container_over_its_memory_is_killed_by_yarn_and_costs_no_row(user: User) -> None:
@@ -323,6 +341,7 @@ SCENARIOS = (
     python_that_does_not_work_on_the_nodes_is_one_line_and_exit_2,
     a_killed_worker_costs_no_row,
     a_killed_executor_costs_no_row,
+    a_secret_of_the_clusters_defaults_is_on_no_command_line_and_in_no_log,
     a_container_over_its_memory_is_killed_by_yarn_and_costs_no_row,
     with_two_attempts_a_second_driver_resumes,
     a_run_goes_on_without_its_client_and_can_be_followed,
@@ -332,5 +351,5 @@ SCENARIOS = (
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_on_yarn(scenario: Callable[[User], None], scenarios: dict[str, Future[None]]) -> None:
-    scenarios[scenario.__name__].result()
+def test_on_yarn(scenario: Callable[[User], None], scenarios: dict[str, Future[float]]) -> None:
+    print(f"{scenarios[scenario.__name__].result():.0f} s")
