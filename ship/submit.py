@@ -10,15 +10,11 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import tempfile
-import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
 
 import msgspec
 
@@ -28,6 +24,7 @@ from lib.request import End, Request
 from lib.secrecy import SECRET
 from ship import aftermath, environment, sparks
 from ship.code import make_zip
+from ship.watch import Watch, say, stopped_by
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENTRY = PROJECT / "lib" / "spark" / "main.py"
@@ -35,7 +32,6 @@ YARN_CONF = PROJECT / "conf" / "spark" / "yarn.conf"
 # A worker, its forkserver and its child with a job's libraries loaded, measured: 3 x 130 MB.
 BASE_MB = 400
 DONE, BUG, WRONG, INCOMPLETE = 0, 1, 2, 4
-POLL_SECONDS = 2.0
 AGAIN = "the same command goes on from what is committed"
 # What a shell may hold that leads the driver or the executors to another Python, Spark or code.
 MISLEADING = (
@@ -168,6 +164,7 @@ def steps(request: Request) -> str:
     """What a run would do, as commands to paste; secrets are not shown."""
     submission = prepare(request)
     local = submission.local_archive
+    prefix = ["--prefix", str(submission.prefix)] if submission.prefix else []
     made = f"./code-HASH.zip of {', '.join(('jobs', 'lib'))}"
     python = str(environment.folder_of(local) / "bin" / "python")
     settings = settings_of(submission, "code.zip", "request.json", python)
@@ -175,7 +172,9 @@ def steps(request: Request) -> str:
     command = [str(submission.spark.submit), *confs, str(ENTRY), "request.json", submission.end]
     lines = [
         "# 1. the environment, unless it is there: " + str(local),
-        "scripts/run.sh env build",
+        shlex.join(
+            ["scripts/run.sh", "env", "build", *(["--prefix", str(submission.prefix)] if submission.prefix else [])]
+        ),
         "# 2. on the cluster, unless it is there",
         shlex.join(["hdfs", "dfs", "-put", str(local), submission.archive]),
         f"# 3. {made}, and request.json: {msgspec.json.encode(for_driver(request)).decode()}",
@@ -270,8 +269,8 @@ def _run_there(submission: Submission, folder: Path, properties: Path) -> End:
             text=True,
             start_new_session=True,  # Ctrl-C is ours to handle
         )
-        watch = Watch(submission, process)
-        with _stopped_by(watch.stop):
+        watch = Watch(submission.request, submission.spark, process)
+        with stopped_by(watch.stop):
             assert process.stderr is not None
             watch.follow(process.stderr)
             process.wait()
@@ -301,70 +300,9 @@ def _run_here(submission: Submission, folder: Path, properties: Path, code: Path
         stdout=2,  # stdout is the summary's alone
         start_new_session=True,
     )
-    with _stopped_by(lambda: process.send_signal(signal.SIGINT)):
+    with stopped_by(lambda: process.send_signal(signal.SIGINT)):
         process.wait()
     return _end(submission) or _told(f"the driver ended with {process.returncode} and without a word; {AGAIN}")
-
-
-@dataclass
-class Watch:
-    """Tells people how an application in the cluster is doing, and ends it when told so."""
-
-    submission: Submission
-    process: subprocess.Popen[str]
-    application: str = ""
-    tracking_url: str = ""
-    last_lines: list[str] = field(default_factory=list)
-    asked: bool = False
-    detached: bool = False
-
-    def follow(self, lines: IO[str]) -> None:
-        """Until spark-submit ends."""
-        threading.Thread(target=self._progress, daemon=True).start()
-        for line in lines:
-            self.last_lines = [*self.last_lines[-30:], line.rstrip()]
-            if not self.application and (found := re.search(r"Submitted application (application_\d+_\d+)", line)):
-                self.application = found[1]
-                say(f"application {self.application}; {aftermath.logs(self.application)}")
-            if not self.tracking_url and (found := re.search(r"tracking URL: (\S+)", line)):
-                self.tracking_url = found[1]
-                say(f"tracking URL {self.tracking_url} (from a laptop: scripts/tunnel.sh)")
-
-    def stop(self) -> None:
-        """First gently, by the run's own stop flag; then for good."""
-        run = _run_state(self.submission.request.output)
-        if not self.asked and run and run.get("application") == self.application:
-            self.asked = True
-            say("no new split is started, those at work are finished; Ctrl-C again ends the application at once")
-            storage.write_bytes(f"{self.submission.request.output}/_tmp/{run['run']}/stop", b"")
-            return
-        if self.application:
-            say(f"ending {self.application}")
-            sparks.kill(self.submission.spark, self.application)
-        self.process.terminate()
-
-    def _progress(self) -> None:
-        told = (-1, -1)
-        while self.process.poll() is None:
-            time.sleep(POLL_SECONDS)
-            state = _run_state(self.submission.request.output)
-            if not state or state.get("application") != self.application or not self.application:
-                continue
-            if self.submission.request.detach:  # only now: what the driver refuses has been said
-                self.detached = True
-                self.process.kill()  # a client; the application does not need it
-                return
-            now = (state["splits"]["done"], state["splits"]["planned"])
-            if now != told and not self.submission.request.quiet:
-                told = now
-                say(f"{now[0]} of {now[1]} splits")
-
-
-def _run_state(output: str) -> dict[str, Any] | None:
-    with contextlib.suppress(OSError, ValueError):
-        found: dict[str, Any] = json.loads(storage.read_bytes(f"{output}/_state/run.json"))
-        return found
-    return None
 
 
 def _end(submission: Submission) -> End | None:
@@ -407,20 +345,3 @@ def _environment(submission: Submission) -> dict[str, str]:
 def _escaped(value: str) -> str:
     # Java's properties: a backslash begins an escape.
     return value.replace("\\", "\\\\").replace("\n", "\\n")
-
-
-@contextlib.contextmanager
-def _stopped_by(stop: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call `stop`, each time."""
-    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    before = {number: signal.signal(number, lambda *_: stop()) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def say(text: str) -> None:
-    """A line for people."""
-    print(text, file=sys.stderr, flush=True)
