@@ -165,19 +165,16 @@ def steps(request: Request) -> str:
     submission = prepare(request)
     local = submission.local_archive
     prefix = ["--prefix", str(submission.prefix)] if submission.prefix else []
-    made = f"./code-HASH.zip of {', '.join(('jobs', 'lib'))}"
     python = str(environment.folder_of(local) / "bin" / "python")
     settings = settings_of(submission, "code.zip", "request.json", python)
     confs = [f"--conf={key}={'***' if SECRET.search(key) else value}" for key, value in sorted(settings.items())]
     command = [str(submission.spark.submit), *confs, str(ENTRY), "request.json", submission.end]
     lines = [
         "# 1. the environment, unless it is there: " + str(local),
-        shlex.join(
-            ["scripts/run.sh", "env", "build", *(["--prefix", str(submission.prefix)] if submission.prefix else [])]
-        ),
+        shlex.join(["scripts/run.sh", "env", "build", *prefix]),
         "# 2. on the cluster, unless it is there",
         shlex.join(["hdfs", "dfs", "-put", str(local), submission.archive]),
-        f"# 3. {made}, and request.json: {msgspec.json.encode(for_driver(request)).decode()}",
+        f"# 3. ./code-HASH.zip of jobs and lib, and request.json: {msgspec.json.encode(for_driver(request)).decode()}",
         "# 4. the application",
         " \\\n  ".join(shlex.quote(part) for part in command),
     ]
