@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
@@ -93,3 +94,13 @@ def test_a_version_that_does_not_exist_is_one_line(recipe: Recipe, tmp_path: Pat
     assert "\n" not in str(error.value)
     with pytest.raises(UsageError, match=r"cannot solve from file://.*python 2\.7"):
         environment.build(replace(recipe, conda=("python=2.7",)), tmp_path)
+
+
+def test_an_old_copy_of_our_code_is_refused(recipe: Recipe, archive: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix"
+    shutil.copytree(environment.unpacked(archive), prefix, symlinks=True)
+    site = next(prefix.glob("lib/python*/site-packages"))
+    (site / "lib").mkdir()
+    (site / "lib" / "__init__.py").touch()
+    with pytest.raises(UsageError, match=r"holds a package called lib \(lib/python3\.\d+/site-packages/lib\)"):
+        environment.build(recipe, tmp_path / "cache", prefix)
