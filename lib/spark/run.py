@@ -209,6 +209,8 @@ class Run:
             if "receipt" in answer:
                 receipt = Receipt.load(json.dumps(answer["receipt"]).encode())
                 self.answers[receipt.split] = receipt
+            elif "stopped" in answer:  # by who submitted an application: its driver gets no signal
+                self.stopping = self.stopping or "stopped"
             elif "error" in answer:
                 self.failures[answer["split"]] = answer
                 self._say(f"split {answer['split']} failed ({answer['kind']}): {answer['error']}")
