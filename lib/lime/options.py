@@ -46,6 +46,8 @@ class ExplainRows:
     std_error: bool = True
     stability_z: Annotated[float, Meta(ge=0)] = 1.645
     pages: Annotated[int, Meta(ge=0)] = 20
+    chosen: tuple[str, ...] = ()
+    points: bool = False
     spec: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,3 +60,7 @@ class ExplainRows:
             raise ValueError("engine exact needs a discretizer, got none")
         if self.banks > 1 and self.engine != "bank":
             raise ValueError(f"banks needs engine bank, got {self.engine}")
+        if self.chosen and not self.keys:
+            raise ValueError("chosen names rows by the first of keys, which is empty")
+        if self.points and self.engine not in ("bank", "per_row"):
+            raise ValueError(f"points needs engine bank or per_row, got {self.engine}")

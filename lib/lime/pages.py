@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lib.lime.options import ExplainRows
+from lib.lime.points import write_points
 from lib.model.charts import bars
 from lib.output import Output
 from lib.records import Status
@@ -18,8 +19,8 @@ COLUMNS = ("source_path", "source_offset", "keys", "predicted_class", "predictio
 
 
 def finish(output: Output, config: ExplainRows) -> None:
-    """Write OUT/_extra/explanations/: index.html and global.svg."""
-    pages: list[str] = []
+    """Write OUT/_extra/explanations/: index.html and global.svg; and OUT/_extra/points/ where it is asked for."""
+    drawn: list[dict[str, Any]] = []
     sizes: dict[str, list[float]] = defaultdict(list)
     rows = 0
     for batch in output.scan(COLUMNS):
@@ -29,12 +30,15 @@ def finish(output: Output, config: ExplainRows) -> None:
             rows += 1
             for weight in row["explanations"][0]["weights"]:
                 sizes[weight["feature"]].append(abs(weight["weight"]))
-            if len(pages) < config.pages:
-                pages.append(_page(row))
-    picture = _overall(sizes, rows)
+            if row["keys"][0] in config.chosen if config.chosen else len(drawn) < config.pages:
+                drawn.append(row)
+    picture, pages = _overall(sizes, rows), "\n".join(map(_page, drawn))
     with output.extra("explanations") as folder:
         (folder / "global.svg").write_text(picture, encoding="utf-8")
-        (folder / "index.html").write_text(_HTML.format(overall=picture, pages="\n".join(pages)), encoding="utf-8")
+        (folder / "index.html").write_text(_HTML.format(overall=picture, pages=pages), encoding="utf-8")
+    if config.points:
+        with output.extra("points") as folder:
+            write_points(folder, output, config, drawn)
 
 
 def _page(row: dict[str, Any]) -> str:

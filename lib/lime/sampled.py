@@ -125,7 +125,7 @@ class Bank:
     def __init__(self, hood: Neighborhood, predict: Predict, ask: Ask, banks: int = 1) -> None:
         self.hood, self.ask, self.encodings = hood, ask, []
         for number in range(banks):
-            points = hood.draw(ask.num_samples, ask.seed + number)
+            points = self._draw(number)
             self.encodings.append(encoding(hood, points, predict(points.values[1:]), ask))
 
     def explain(self, rows: Floats, outputs: Floats, labels: Ints, real: int) -> Explained:
@@ -138,6 +138,13 @@ class Bank:
             return self.encodings[bank[i]].about(rows[i], numbers[bank[i]][i])
 
         return explain_block(local, outputs, labels, self.ask, real)
+
+    def points(self, row: Floats) -> Points:
+        """Those that explain a row."""
+        return self._draw(self._bank(row))
+
+    def _draw(self, number: int) -> Points:
+        return self.hood.draw(self.ask.num_samples, self.ask.seed + number)
 
     def _bank(self, row: Floats) -> int:
         return row_seed(self.ask.seed, row) % len(self.encodings) if len(self.encodings) > 1 else 0
@@ -154,10 +161,7 @@ class PerRow:
     def explain(self, rows: Floats, outputs: Floats, labels: Ints, real: int) -> Explained:
         """See Engine."""
         codes = self.hood.encode(rows)
-        drawn = [
-            self.hood.draw(self.ask.num_samples, row_seed(self.ask.seed, row), row if self.around else None)
-            for row in rows[:real]
-        ]
+        drawn = [self.points(row) for row in rows[:real]]
         # Row by row: as many points a call whatever the block holds.
         parts = [self.predict(points.values[1:]) for points in drawn]
         about = []
@@ -165,3 +169,7 @@ class PerRow:
             own = encoding(self.hood, points, part, self.ask)
             about.append(own.about(rows[i], own.numbers(codes[i : i + 1])[0]))
         return explain_block(about.__getitem__, outputs, labels, self.ask, real)
+
+    def points(self, row: Floats) -> Points:
+        """Those that explain a row."""
+        return self.hood.draw(self.ask.num_samples, row_seed(self.ask.seed, row), row if self.around else None)

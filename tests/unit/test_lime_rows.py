@@ -5,12 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from sklearn.linear_model import Ridge
 
 from lib.errors import UsageError
+from lib.ledger import Ledger
 from lib.lime.explainer import make_kernel
 from lib.lime.options import ExplainRows
+from lib.lime.points import write_points
 from lib.lime.prepare import prepare
+from lib.output import Output
 from lib.sources.table import TableSource
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "explain_rows"
@@ -102,6 +107,30 @@ def test_a_model_of_another_hash_is_never_loaded(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"model.sha256 must be the hash of file://.*model.joblib, which is "):
         prepare(config, [str(SAMPLE)])
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        replace(QUICK, banks=3),
+        replace(QUICK, engine="per_row", discretizer="none", sample_around_instance=True, feature_selection="none"),
+    ],
+)
+def test_weights_can_be_had_from_the_points_again(rows: pa.StructArray, tmp_path: Path, config: ExplainRows) -> None:
+    config = prepare(replace(config, points=True), [str(SAMPLE)])
+    told = make_kernel(config)(batch(rows.slice(2, 1))).to_pylist()[0]
+    place = {"source_path": f"file://{SAMPLE}/breast_cancer.parquet", "source_offset": 2, "keys": None}
+    Ledger(f"file://{tmp_path}").claim({"format": 1, "job": "explain_rows", "sources": {"table": {}}}, False)
+
+    write_points(tmp_path, Output(f"file://{tmp_path}"), config, [place])
+
+    table = pq.read_table(tmp_path / "row-0000.parquet")
+    x, mask, weight, answer = (np.array(table[name].to_pylist()) for name in ("x", "mask", "weight", "answer"))
+    assert (x[0, 0], weight[0]) == (rows.field("mean_radius")[2].as_py(), pytest.approx(1.0))
+    weights = told["explanations"][0]["weights"]
+    picks = [w["feature_index"] for w in weights]
+    again = Ridge(1.0).fit(mask[:, picks], answer[:, 1], weight)
+    np.testing.assert_allclose(again.coef_, [w["weight"] for w in weights], rtol=1e-8, atol=1e-12)
 
 
 def test_points_around_the_row_need_their_own_engine() -> None:
