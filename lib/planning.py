@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from lib.errors import UsageError
 from lib.ledger import Ledger
-from lib.options import RunOptions
 from lib.sources import Source
-from lib.sources.inputs import expand_inputs
 from lib.split import Piece, Split
 from lib.storage import Stat
 
@@ -28,22 +26,27 @@ def choose(uri: str, sources: Mapping[str, Source], kind: str | None) -> str:
     return found
 
 
-def check(sources: Mapping[str, Source], inputs: Sequence[str], kind: str | None, run: RunOptions) -> None:
+def check(sources: Mapping[str, Source], files: Iterable[Stat], kind: str | None) -> None:
     """Raise UsageError where an input means no file, or one that no source reads."""
-    for file in expand_inputs(inputs, run.paths_prefix):
+    for file in files:
         choose(file.uri, sources, kind)
 
 
 def extend(
-    ledger: Ledger, sources: Mapping[str, Source], inputs: Sequence[str], kind: str | None, run: RunOptions, cores: int
+    ledger: Ledger,
+    sources: Mapping[str, Source],
+    inputs: Sequence[str],
+    files: Sequence[Stat],
+    kind: str | None,
+    split_bytes: int,
+    cores: int,
 ) -> list[Split]:
-    """All splits of the run, with a new plan for the files that no earlier one holds.
+    """All splits of the run, with a new plan for those of the inputs' files that no earlier one holds.
 
     Raises UsageError where a planned file has changed since.
     """
-    files = {file.uri: file for file in expand_inputs(inputs, run.paths_prefix)}
-    while new := _unplanned(files, ledger.splits()):
-        size = _split_bytes(sum(file.size for file in new), run.split_bytes, cores)
+    while new := list(_unplanned(files, ledger.splits())):
+        size = _split_bytes(sum(file.size for file in new), split_bytes, cores)
         ledger.add_plan(inputs, _cut(new, sources, kind, size), None)
     return ledger.splits()
 
@@ -52,22 +55,26 @@ def extend_by_one(
     ledger: Ledger,
     sources: Mapping[str, Source],
     inputs: Sequence[str],
+    files: Iterable[Stat],
     kind: str | None,
-    run: RunOptions,
     records: int,
 ) -> bool:
-    """Plan one more split, of the next file or files and of so many records; whether there was one to plan."""
-    files = {file.uri: file for file in expand_inputs(inputs, run.paths_prefix)}
-    groups = _cut(_unplanned(files, ledger.splits()), sources, kind, WHOLE_FILE_BYTES)
-    return ledger.add_plan(inputs, group, records) if (group := list(islice(groups, 1))) else False
+    """Plan one more split, of the next file or files and of so many records; whether there was one to plan.
+
+    No more files than records are asked for.
+    """
+    new = list(islice(_unplanned(files, ledger.splits()), records))
+    group = list(islice(_cut(new, sources, kind, WHOLE_FILE_BYTES), 1))
+    return ledger.add_plan(inputs, group, records) if group else False
 
 
-def _unplanned(files: Mapping[str, Stat], splits: Sequence[Split]) -> list[Stat]:
+def _unplanned(files: Iterable[Stat], splits: Sequence[Split]) -> Iterator[Stat]:
     planned = {piece.uri: piece.stamp for split in splits for piece in split.pieces}
-    changed = [uri for uri, stamp in planned.items() if uri in files and files[uri].stamp != stamp]
-    if changed:
-        raise UsageError(f"{changed[0]}: changed since it was planned; name another output folder, or --overwrite")
-    return [file for uri, file in files.items() if uri not in planned]
+    for file in files:
+        if file.uri not in planned:
+            yield file
+        elif planned[file.uri] != file.stamp:
+            raise UsageError(f"{file.uri}: changed since it was planned; name another output folder, or --overwrite")
 
 
 def _split_bytes(total: int, most: int, cores: int) -> int:

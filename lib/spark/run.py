@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import islice, tee
 from typing import Any
 
 import msgspec
@@ -33,10 +35,12 @@ from lib.report import render
 from lib.request import End, Request
 from lib.rows import written_schema
 from lib.sources import Source, source_type
+from lib.sources.inputs import expand_inputs
 from lib.spark import session
 from lib.spark.scatter import scatter
 from lib.spark.task import ANSWER, ProbeTask, SplitTask, origin
 from lib.split import Split
+from lib.storage import Stat
 from lib.tasks import execute_task
 
 DONE, BUG, WRONG, TOO_MANY_FAILED, INCOMPLETE = 0, 1, 2, 3, 4
@@ -92,6 +96,15 @@ class Run:
         return {kind: msgspec.convert(values, source_type(kind)) for kind, values in self.request.sources.items()}
 
     @cached_property
+    def _looked_up(self) -> Iterator[Stat]:
+        return tee(expand_inputs(self.request.inputs, self.request.run.paths_prefix), 1)[0]
+
+    @property
+    def files(self) -> Iterator[Stat]:
+        """The inputs' files from the first on; each is looked up once, when it is first asked for."""
+        return copy(self._looked_up)
+
+    @cached_property
     def identity(self) -> dict[str, Any]:
         """What the rows depend on."""
         return {
@@ -106,7 +119,8 @@ class Run:
     def run(self) -> End:
         """Claim, plan, do, prove."""
         if self.request.overwrite or self.ledger.identity() is None:  # before anything is deleted or written
-            planning.check(self.sources, self.request.inputs, self.request.source, self.request.run)
+            looked_at = self.files if self.request.limit is None else islice(self.files, 1)
+            planning.check(self.sources, looked_at, self.request.source)
         self.ledger.claim(self.identity, self.request.overwrite)
         splits = self._plan()
         todo = self._todo(splits)
@@ -140,12 +154,17 @@ class Run:
         request = self.request
         if request.limit is None:
             cores = session.cores(request.master)
-            return planning.extend(self.ledger, self.sources, request.inputs, request.source, request.run, cores)
+            size = request.run.split_bytes
+            files = list(self.files)
+            return planning.extend(self.ledger, self.sources, request.inputs, files, request.source, size, cores)
         if not self.ledger.plans():
-            planning.extend_by_one(
-                self.ledger, self.sources, request.inputs, request.source, request.run, request.limit
-            )
+            self._plan_one(request.limit)
         return self.ledger.splits()
+
+    def _plan_one(self, records: int) -> bool:
+        return planning.extend_by_one(
+            self.ledger, self.sources, self.request.inputs, self.files, self.request.source, records
+        )
 
     def _wants_more(self) -> bool:
         """With --limit: plan one split more, if those so far gave too few records and there is more input."""
@@ -153,9 +172,7 @@ class Run:
         if request.limit is None or self.stopping or self._todo(splits := self.ledger.splits()):
             return False
         left = request.limit - sum(r.rows for r in self.ledger.receipts(s.id for s in splits).values())
-        return left > 0 and planning.extend_by_one(
-            self.ledger, self.sources, request.inputs, request.source, request.run, left
-        )
+        return left > 0 and self._plan_one(left)
 
     def _todo(self, splits: Sequence[Split]) -> list[Split]:
         done = self.ledger.done()

@@ -129,7 +129,7 @@ def test_a_file_that_vanishes_ends_with_4_and_the_rest_is_done(tmp_path, lines):
     gone = write(tmp_path / "gone.txt", [b"a"])
     run = Run(request([gone, lines], tmp_path / "out"))
     run.ledger.claim(run.identity, False)
-    planning.extend(run.ledger, run.sources, run.request.inputs, None, replace(run.request.run, split_bytes=2000), 2)
+    planning.extend(run.ledger, run.sources, run.request.inputs, list(run.files), None, split_bytes=2000, cores=2)
     (tmp_path / "gone.txt").unlink()
     end = execute(request([lines], tmp_path / "out"))
     assert end.exit_code == 4 and end.summary["records"] == 400

@@ -28,6 +28,7 @@ from lib.part import read_receipt
 from lib.receipt import Tally, prove
 from lib.sources.archives import ENTRIES_PER_SPLIT, ArchivesSource
 from lib.sources.files import FilesSource
+from lib.sources.inputs import expand_inputs
 from lib.split import ReadLimits, Split
 from lib.storage import stat, to_uri
 
@@ -294,7 +295,8 @@ def test_a_name_decides_which_files_are_archives(tmp_path):
     pack(tmp_path / "a.zip", CONTENTS)
     (tmp_path / "b.png").write_bytes(b"b")
     ledger = Ledger(f"file://{tmp_path}/out")
-    splits = planning.extend(ledger, sources, [f"file://{tmp_path}/*.*"], None, RunOptions(), 1)
+    listed = [f"file://{tmp_path}/*.*"]
+    splits = planning.extend(ledger, sources, listed, list(expand_inputs(listed)), None, 1 << 26, cores=1)
     assert [split.kind for split in splits] == ["archives", "files"]
 
 

@@ -14,7 +14,7 @@ from warc_files import member, noise, read, read_split, record
 from lib import planning, storage, web
 from lib.errors import UsageError
 from lib.ledger import Ledger
-from lib.options import RunOptions
+from lib.sources.inputs import expand_inputs
 from lib.sources.warc import WarcSource
 
 PAGES = [record(i, noise(3000, i)) for i in range(9)]
@@ -70,14 +70,16 @@ def test_archive_is_read_by_ranges_and_cut_as_any(host: str) -> None:
 
 def test_list_and_archives_come_from_the_server(host: str, tmp_path: object) -> None:
     ledger = Ledger(f"file://{tmp_path}/out")
-    (split,) = planning.extend(ledger, {"warc": WarcSource()}, [f"{host}/warc.paths.gz"], None, RunOptions(), 1)
+    listed = [f"{host}/warc.paths.gz"]
+    files = list(expand_inputs(listed))
+    (split,) = planning.extend(ledger, {"warc": WarcSource()}, listed, files, None, 1 << 26, cores=1)
     assert len(read_split(split)) == 9
 
 
 @pytest.mark.parametrize(("path", "why"), [("gone.warc", "no such file"), ("secret.warc", "permission denied")])
 def test_what_cannot_be_read_is_one_line(host: str, tmp_path: object, path: str, why: str) -> None:
     with pytest.raises(UsageError, match=f"^{host}/{path}: {why}$"):
-        planning.extend(Ledger(f"file://{tmp_path}/out"), {}, [f"{host}/{path}"], None, RunOptions(), 1)
+        list(expand_inputs([f"{host}/{path}"]))
 
 
 def test_server_without_ranges_is_named(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
