@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
@@ -26,10 +27,12 @@ def choose(uri: str, sources: Mapping[str, Source], kind: str | None) -> str:
     return found
 
 
-def check(sources: Mapping[str, Source], files: Iterable[Stat], kind: str | None) -> None:
-    """Raise UsageError where an input means no file, or one that no source reads."""
+def check(sources: Mapping[str, Source], files: Iterable[Stat], kind: str | None, thorough: bool) -> None:
+    """Raise UsageError where an input means no file, or one that no source reads; `thorough`: one that is damaged."""
     for file in files:
-        choose(file.uri, sources, kind)
+        chosen = sources[choose(file.uri, sources, kind)]
+        if thorough:
+            deque(chosen.plan([file], WHOLE_FILE_BYTES), maxlen=0)
 
 
 def extend(

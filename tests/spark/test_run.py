@@ -11,6 +11,7 @@ import pytest
 from harm.runs import RUN, finish, request, rows, start, write
 from lib import planning
 from lib.errors import UsageError
+from lib.request import Request
 from lib.spark.run import Run, execute
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
@@ -184,6 +185,20 @@ def test_an_overwrite_with_a_wrong_input_deletes_nothing(tmp_path, lines):
     with pytest.raises(UsageError, match=r"none of harm\.lines reads such a file"):
         execute(request([write(tmp_path / "a.doc", [])], tmp_path / "new"))
     assert stamps(tmp_path / "out") == before and not (tmp_path / "new").exists()
+
+
+def test_an_overwrite_with_a_damaged_table_deletes_nothing(tmp_path):
+    (tmp_path / "a.parquet").write_text("<html>")
+    wanted = Request(
+        "jobs.convert_images", {}, {"table": {}}, RUN, (f"file://{tmp_path}/a.parquet",), f"file://{tmp_path}/out",
+        master="local[1]", overwrite=True,
+    )  # fmt: skip
+    run = Run(wanted)
+    run.ledger.claim(run.identity, False)
+    before = stamps(tmp_path / "out")
+    with pytest.raises(UsageError, match=r"a.parquet: not a parquet file"):
+        execute(wanted)
+    assert before and stamps(tmp_path / "out") == before
 
 
 def test_a_finished_run_is_judged_by_the_ratio_of_today(tmp_path):
