@@ -24,6 +24,7 @@ ERROR_CODES = {
     "memory": "the record needed more than run.record_memory_mb",
     "exception": "an error that the job did not foresee: a bug of ours, please report it",
     "corrupt_record": "the bytes are not a record of this format; the row covers the lost range",
+    "encrypted": "the entry of the archive is encrypted",
     "truncated": "the input ends inside the record",
     "oversize": "the record is larger than run.max_record_bytes",
     "not_html": "the content type or the first bytes say that this is no page (parse_html)",

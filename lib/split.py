@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Piece:
     """A range of one file, in the unit of its source (bytes, rows, entries, files).
 
-    `size` is the whole file's, in the same unit; `stamp` changes when the file does (mtime, etag).
+    `size` is the whole file's, in the same unit; `stamp` changes when the file does (mtime, etag). `begin` is the byte
+    at which to look for `start`, where the source cannot know it.
     """
 
     uri: str
@@ -18,6 +19,7 @@ class Piece:
     end: int
     size: int
     stamp: str
+    begin: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lib.image.export import EXPORTS
@@ -101,21 +102,14 @@ def write_statistics(output: Output, distinct: int) -> None:
 def write_sheets(output: Output, config: ConvertImages) -> None:
     """One picture a class, and one of those that have no output."""
     sheets = Sheets()
-    columns = [
-        "image_id",
-        "image",
-        "width",
-        "height",
-        "channels",
-        "class",
-        "error_code",
-        "source_path",
-        "source_member",
-    ]
-    for row in _rows(output, columns):
+    for row in _rows(output, ["image_id", "output_bytes", "class", "error_code", "source_path", "source_member"]):
         sheets.add(row)
+    shown = pa.array(sorted(sheets.image_ids()))
+    for batch in output.scan(["image_id", "image", "width", "height", "channels"]):
+        for row in batch.filter(pc.is_in(batch["image_id"], shown)).to_pylist():
+            sheets.draw(row, config.encoding)
     with output.extra("sheets") as folder:
-        sheets.write(folder, config.encoding)
+        sheets.write(folder)
 
 
 def _pictures(output: Output, keep: set[str] | None) -> Iterator[dict[str, Any]]:

@@ -48,9 +48,9 @@ class ArchivesSource:
     def plan(self, files: Sequence[Stat], split_bytes: int) -> Iterator[tuple[Piece, ...]]:
         """Neighbouring entries of `split_bytes`, as they are packed; small archives share a group."""
         pieces = (
-            (Piece(file.uri, start, end, size, file.stamp), packed, end - start)
+            (Piece(file.uri, start, end, size, file.stamp, begin), packed, end - start)
             for file in files
-            for start, end, size, packed in _cuts(file, split_bytes)
+            for start, end, size, packed, begin in _cuts(file, split_bytes)
         )
         return group(pieces, split_bytes, ENTRIES_PER_SPLIT)
 
@@ -97,7 +97,7 @@ class ArchivesSource:
             if storage.stat(piece.uri).stamp != piece.stamp:
                 raise InputChanged(f"{piece.uri}: changed since it was planned")
             with storage.open_input(piece.uri) as file:
-                entries = islice(_entries(file, piece.uri), first, last)
+                entries = islice(_entries(file, piece.uri, piece.begin), first - piece.start, last - piece.start)
                 for at, entry in enumerate(entries, first):
                     yield self._row(base + at, piece.uri, entry, limits)
                     if at + 1 < last:
@@ -121,9 +121,9 @@ class ArchivesSource:
         return "excluded" if any(fnmatchcase(name, pattern) for pattern in self.exclude) else None
 
 
-def _entries(file: BinaryIO, uri: str) -> Iterator[Entry]:
+def _entries(file: BinaryIO, uri: str, begin: int = 0) -> Iterator[Entry]:
     size = file.seek(0, 2)
-    return zip_entries(file, size) if _is_zip(uri) else tar_entries(file, size, _is_gzip(file))
+    return zip_entries(file, size, begin) if _is_zip(uri) else tar_entries(file, size, _is_gzip(file), begin)
 
 
 def _is_zip(uri: str) -> bool:
@@ -135,20 +135,20 @@ def _is_gzip(file: BinaryIO) -> bool:
     return file.read(len(GzipMember.MAGIC)) == GzipMember.MAGIC
 
 
-def _cuts(file: Stat, split_bytes: int) -> Iterator[tuple[int, int, int, int]]:
-    """Start, end, number of all entries and packed bytes of each part; one part, if empty, of an empty archive."""
-    parts: list[tuple[int, int, int]] = []
-    start = at = held = 0
+def _cuts(file: Stat, split_bytes: int) -> Iterator[tuple[int, int, int, int, int]]:
+    """Start, end, number of all entries, packed bytes, first byte of each part; one, if empty, of an empty archive."""
+    parts: list[tuple[int, int, int, int]] = []
+    start = at = held = begin = 0
     with storage.open_input(file.uri) as archive:
         whole = not _is_zip(file.uri) and _is_gzip(archive)
         for entry in _entries(archive, file.uri):
             full = held + entry.packed > split_bytes or at - start == ENTRIES_PER_SPLIT
             if at > start and full and not whole:
-                parts.append((start, at, held))
-                start, held = at, 0
+                parts.append((start, at, held, begin))
+                start, held, begin = at, 0, entry.at
             at, held = at + 1, held + entry.packed
-    parts.append((start, at, file.size if whole else held))
-    return ((*part[:2], at, part[2]) for part in parts)
+    parts.append((start, at, file.size if whole else held, begin))
+    return ((start, end, at, packed, begin) for start, end, packed, begin in parts)
 
 
 def _row(

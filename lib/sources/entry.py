@@ -20,21 +20,22 @@ class BadEntry(Exception):
 class Entry:
     """One entry, or (kind LOST) a stretch of the archive in which nobody can tell how many there were.
 
-    `size` is of its content, `packed` of the archive's bytes that hold it. `content` is to be called, if at all,
-    before the next entry is asked for; raises BadEntry.
+    `size` is of its content, `packed` of the archive's bytes that hold it, `at` is the byte from which on it is found.
+    `content` is to be called, if at all, before the next entry is asked for; raises BadEntry.
     """
 
     name: str | None
     kind: str
     size: int
     packed: int
+    at: int
     content: Callable[[], bytes]
 
 
-def lost(code: str, detail: str) -> Entry:
+def lost(code: str, detail: str, at: int) -> Entry:
     """A stretch that cannot be read as entries."""
 
     def content() -> bytes:
         raise BadEntry(code, detail)
 
-    return Entry(None, LOST, 0, 0, content)
+    return Entry(None, LOST, 0, 0, at, content)

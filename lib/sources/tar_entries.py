@@ -38,8 +38,8 @@ class Bytes(Protocol):
 class PlainBytes:
     """Bytes of a file: what is skipped is not read."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.window, self.at = Window(file, size), 0
+    def __init__(self, file: BinaryIO, size: int, begin: int) -> None:
+        self.window, self.at = Window(file, size), begin
 
     def read(self, length: int) -> bytes:
         """See Bytes."""
@@ -105,15 +105,23 @@ class GzipBytes:
         self.at -= len(block)
 
 
-def tar_entries(file: BinaryIO, size: int, gzipped: bool) -> Iterator[Entry]:
-    """In the archive's order; archives that follow each other in one file are one."""
+def tar_entries(file: BinaryIO, size: int, gzipped: bool, begin: int = 0) -> Iterator[Entry]:
+    """In the archive's order, from the entry at byte `begin`; archives that follow each other in one file are one."""
+    stream: Bytes = GzipBytes(file, size) if gzipped else PlainBytes(file, size, begin)
+    said = _Said(begin)
     try:
-        yield from _entries(GzipBytes(file, size) if gzipped else PlainBytes(file, size))
+        while block := stream.read(BLOCK):
+            if block[156:157] in (b"L", b"K", b"x", b"g") and (length := _size(block)) is not None:
+                said.hear(block[156:157], stream, length)
+                continue
+            if any(block):  # else it is the end, unless another archive follows
+                yield from _entry(stream, block, said)
+            said = _Said(stream.at)
     except _CutEntry:
         pass  # its own row says so
     except Damaged as damage:
         code = "truncated" if damage.truncated else "corrupt_record"
-        yield lost(code, f"{damage}: the entries behind it are lost")
+        yield lost(code, f"{damage}: the entries behind it are lost", said.at)
 
 
 class _CutEntry(Exception):
@@ -122,8 +130,9 @@ class _CutEntry(Exception):
 
 @dataclass
 class _Said:
-    """What the headers before an entry's own say of it."""
+    """What the headers before an entry's own say of it; the first of all its headers begins at `at`."""
 
+    at: int
     name: str | None = None
     size: int | None = None
     sparse: bool = False
@@ -156,22 +165,12 @@ class _Said:
             self.sparse |= key.startswith(b"GNU.sparse")
 
 
-def _entries(stream: Bytes) -> Iterator[Entry]:
-    said = _Said()
-    while block := stream.read(BLOCK):
-        if not any(block):
-            continue  # the end, unless another archive follows
-        if (size := _size(block)) is None:
-            yield _pass_damage(stream, block)
-            said = _Said()
-        elif block[156:157] in (b"L", b"K", b"x", b"g"):
-            said.hear(block[156:157], stream, size)
-        else:
-            yield from _entry(stream, block, said, size if said.size is None else said.size)
-            said = _Said()
-
-
-def _entry(stream: Bytes, block: bytes, said: _Said, size: int) -> Iterator[Entry]:
+def _entry(stream: Bytes, block: bytes, said: _Said) -> Iterator[Entry]:
+    size = _size(block)
+    if size is None:
+        yield _pass_damage(stream, block, said.at)
+        return
+    size = size if said.size is None else said.size
     kind = _KINDS.get(block[156:157], FILE)
     name = said.name if said.name is not None else _name(block)
     if kind == FILE and name.endswith("/"):
@@ -184,7 +183,7 @@ def _entry(stream: Bytes, block: bytes, said: _Said, size: int) -> Iterator[Entr
         while more:
             more = (stream.read(BLOCK) + bytes(BLOCK))[504]
     end = stream.at + _padded(size)
-    yield Entry(name, kind, size, size, partial(_content, stream, size, sparse))
+    yield Entry(name, kind, size, size, said.at, partial(_content, stream, size, sparse))
     try:
         stream.skip(end - stream.at)
     except Damaged as damage:
@@ -205,16 +204,16 @@ def _content(stream: Bytes, size: int, sparse: bool) -> bytes:
     return content
 
 
-def _pass_damage(stream: Bytes, block: bytes) -> Entry:
+def _pass_damage(stream: Bytes, block: bytes, at: int) -> Entry:
     """Go on to the next good header; the stretch before it."""
     begin = stream.at - len(block)
     if len(block) < BLOCK:
-        return lost("truncated", f"the archive ends inside a header, at byte {stream.at}")
+        return lost("truncated", f"the archive ends inside a header, at byte {stream.at}", at)
     while len(block) == BLOCK and (block[257:262] != b"ustar" or _size(block) is None):
         block = stream.read(BLOCK)
     if len(block) == BLOCK:
         stream.unread(block)
-    return lost("corrupt_record", f"no tar header at byte {begin}: lost up to byte {stream.at}")
+    return lost("corrupt_record", f"no tar header at byte {begin}: lost up to byte {stream.at}", at)
 
 
 def _size(header: bytes) -> int | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -20,7 +22,7 @@ _END = struct.Struct("<4s8xLLH")
 _END64 = struct.Struct("<4s36xQQ")
 _LOCATOR = struct.Struct("<4s4xQ4x")
 _LONGEST_COMMENT = 65535
-_STORED, _DEFLATED = 0, 8
+_STORED = 0
 _ENCRYPTED, _UTF8 = 1, 0x800
 _ZIP64 = 0xFFFFFFFF
 _ISAL_ERROR: Any = isal_zlib.error
@@ -28,23 +30,27 @@ _UNIX = 3  # the system whose file mode stands in the upper half of the attribut
 _LINK_MODE = 0xA
 
 
-def zip_entries(file: BinaryIO, size: int) -> Iterator[Entry]:
-    """In the order of the directory; where it is damaged, what follows is one lost stretch."""
+def zip_entries(file: BinaryIO, size: int, begin: int = 0) -> Iterator[Entry]:
+    """In the order of the directory, from the entry that stands there at byte `begin` of the file.
+
+    Where the directory is damaged, what follows is one lost stretch.
+    """
     directory, data = Window(file, size), Window(file, size)
     try:
-        at, end, shift = _find_directory(directory)
+        start, end, shift = _find_directory(directory)
     except BadEntry as problem:
-        yield lost(problem.code, problem.detail)
+        yield lost(problem.code, problem.detail, begin)
         return
+    at = begin or start
     while at < end:
         head = bytes(directory.at(at, _CENTRAL.size))
         if len(head) < _CENTRAL.size or head[:4] != b"PK\1\2":
-            yield lost("corrupt_record", f"damaged zip directory at byte {at}: the entries behind it are lost")
+            yield lost("corrupt_record", f"damaged zip directory at byte {at}: the entries behind it are lost", at)
             return
         fields = _CENTRAL.unpack(head)
         lengths = fields[7:10]
         text = bytes(directory.at(at + _CENTRAL.size, lengths[0] + lengths[1]))
-        yield _entry(data, shift, fields, text[: lengths[0]], text[lengths[0] :])
+        yield _entry(data, shift, fields, text[: lengths[0]], text[lengths[0] :], at)
         at += _CENTRAL.size + sum(lengths)
 
 
@@ -70,7 +76,7 @@ def _find_directory(window: Window) -> tuple[int, int, int]:
     return end - length, end, end - length - offset
 
 
-def _entry(data: Window, shift: int, fields: tuple[int, ...], name: bytes, extra: bytes) -> Entry:
+def _entry(data: Window, shift: int, fields: tuple[int, ...], name: bytes, extra: bytes, at: int) -> Entry:
     _, system, flags, method, crc, packed, size, *_, attributes, offset = fields
     if _ZIP64 in (packed, size, offset):
         size, packed, offset = _wide(extra, size, packed, offset)
@@ -78,7 +84,7 @@ def _entry(data: Window, shift: int, fields: tuple[int, ...], name: bytes, extra
     linked = system == _UNIX and attributes >> 28 == _LINK_MODE
     kind = DIRECTORY if name.endswith(b"/") else LINK if linked else FILE
     content = partial(_content, data, offset + shift, flags, method, crc, packed, size)
-    return Entry(text, kind, size, packed, content)
+    return Entry(text, kind, size, packed, at, content)
 
 
 def _wide(extra: bytes, *values: int) -> tuple[int, ...]:
@@ -95,9 +101,9 @@ def _wide(extra: bytes, *values: int) -> tuple[int, ...]:
 
 def _content(data: Window, offset: int, flags: int, method: int, crc: int, packed: int, size: int) -> bytes:
     if flags & _ENCRYPTED:
-        raise BadEntry("corrupt_record", "the entry is encrypted")
-    if method not in (_STORED, _DEFLATED):
-        raise BadEntry("corrupt_record", f"compressed by method {method}; stored and deflated entries are read")
+        raise BadEntry("encrypted", "the entry is encrypted")
+    if method != _STORED and method not in _DECOMPRESSORS:
+        raise BadEntry("corrupt_record", f"compressed by method {method}; stored, deflate, bzip2 and LZMA are read")
     head = bytes(data.at(offset, _LOCAL.size))
     if len(head) < _LOCAL.size or head[:4] != b"PK\3\4":
         raise BadEntry("corrupt_record", f"no entry at byte {offset}, where the zip's directory says")
@@ -105,15 +111,37 @@ def _content(data: Window, offset: int, flags: int, method: int, crc: int, packe
     held = data.at(begin, packed)
     if len(held) < packed:
         raise BadEntry("truncated", f"the file ends {packed - len(held)} bytes before the entry does")
-    content = bytes(held) if method == _STORED else _inflate(held, size)
+    content = bytes(held) if method == _STORED else _decompress(held, method, size)
     if len(content) != size or zlib.crc32(content) != crc:
         raise BadEntry("corrupt_record", "size or CRC is not what the zip's directory says")
     return content
 
 
-def _inflate(held: memoryview, size: int) -> bytes:
+def _decompress(held: memoryview, method: int, size: int) -> bytes:
     try:
-        inflated: bytes = isal_zlib.decompressobj(-15).decompress(held, size + 1)  # never much more than it said
-    except _ISAL_ERROR as error:
+        return _DECOMPRESSORS[method](held, size)
+    except (_ISAL_ERROR, lzma.LZMAError, OSError, EOFError, ValueError, struct.error) as error:
         raise BadEntry("corrupt_record", f"damaged entry: {error}") from None
+
+
+def _inflate(held: memoryview, size: int) -> bytes:
+    inflated: bytes = isal_zlib.decompressobj(-15).decompress(held, size + 1)  # never much more than it said
     return inflated
+
+
+def _bunzip(held: memoryview, size: int) -> bytes:
+    return bz2.BZ2Decompressor().decompress(held, size + 1)
+
+
+def _unlzma(held: memoryview, size: int) -> bytes:
+    """Section 5.8.8: version, length of the properties, the properties; then LZMA without a frame."""
+    properties, dictionary = struct.unpack_from("<4xBL", held)
+    rest, lc = divmod(properties, 9)
+    pb, lp = divmod(rest, 5)
+    # No more than the entry can refer to, whatever it asks for.
+    dict_size = min(dictionary, max(size, 1 << 12))
+    known = {"id": lzma.FILTER_LZMA1, "lc": lc, "lp": lp, "pb": pb, "dict_size": dict_size}
+    return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[known]).decompress(held[9:], size + 1)
+
+
+_DECOMPRESSORS: dict[int, Callable[[memoryview, int], bytes]] = {8: _inflate, 12: _bunzip, 14: _unlzma}
