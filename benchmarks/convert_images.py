@@ -1,8 +1,9 @@
-"""convert_images against the recipes it grew from, on real icon packs: python benchmarks/convert_images.py [FOLDER].
+"""convert_images against the recipes it grew from, on real icon packs: python -m benchmarks.convert_images [FOLDER].
 
 Packs are fetched into FOLDER (default: a temporary one) by `npm pack` and `apt-get download`. CPU time, one process,
-variants interleaved, the minimum of the rounds. `--spark N` compares runs in Spark on local[2] instead, over N files
-of each kind: the job through its door, and Pillow in mapInArrow. `--resizers` compares them on the bundled sample.
+variants interleaved, the minimum of the rounds; Markdown tables. `--spark N` compares runs in Spark on local[2]
+instead, over N files of each kind: the job through its door, and Pillow in mapInArrow. `--resizers` compares them on
+the bundled sample.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import hashlib
 import io
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -18,9 +20,12 @@ import tempfile
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import imagecodecs
 import numpy as np
@@ -30,13 +35,14 @@ from PIL import Image, ImageOps
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import lib.image.kernel
 from benchmarks.measure import cpu_seconds
-from lib.image.classes import classify
-from lib.image.encode import encode_png
+from lib.image.encode import ENCODERS, to_pixels
 from lib.image.header import read_png
 from lib.image.kernel import make_kernel
+from lib.image.moments import Moments
 from lib.image.options import Classes, ConvertImages
-from lib.image.picture import decode
+from lib.image.picture import Picture, decode
 from lib.image.resize import PACK, FastStack, fit, stack_maker
 from lib.memory import keep_freed_memory
 from lib.options import RunOptions
@@ -44,7 +50,6 @@ from lib.request import Request
 
 ROOT = Path(__file__).resolve().parent.parent
 ICONS, ROUNDS = 100, 7
-FLOOR = ("inflate alone", "resize alone", "deflate alone", "sha256 (both)")  # unfiltering is not counted
 CONFIG = ConvertImages(mode="alpha_luma", classes=Classes(opaque="skip"))
 # name: package, and which of its PNGs by (width, bit depth, color type)
 KINDS: dict[str, tuple[str, Callable[[int, int, int], bool]]] = {
@@ -118,7 +123,7 @@ def best_pillow(content: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def kernel_of(contents: list[bytes]) -> Callable[[], object]:
+def kernel_of(contents: list[bytes]) -> Callable[[], pa.RecordBatch]:
     keep_freed_memory()  # as the child does
     kernel = make_kernel(CONFIG)
     n = len(contents)
@@ -134,52 +139,85 @@ def kernel_of(contents: list[bytes]) -> Callable[[], object]:
     return lambda: kernel(batch)
 
 
-def stages(contents: list[bytes]) -> dict[str, Callable[[], object]]:
-    """What the kernel does, one stage at a time, over all contents; and the floor's parts."""
-    pictures = [decode(content, 1 << 24) for content in contents]
-    alphas = [picture.alpha() for picture in pictures]
-    planes = [
-        np.full(p.pixels.shape[:2], 255, np.uint8) if a is None else a for p, a in zip(pictures, alphas, strict=True)
-    ]
-    packed = []
-    for content in contents:
-        png = read_png(content, 1 << 24)
-        data = b"".join(chunk[8:-4] for chunk in png.idat)
-        packed.append((data, len(zlib.decompress(data))))
-    make = stack_maker(CONFIG)
-    stacks = {plane.shape: make(fit(plane.shape[1], plane.shape[0], CONFIG)) for plane in planes}
+def for_each(work: Callable[[Any], object], items: Sequence[Any]) -> Callable[[], None]:
+    """Results are dropped at once, as the kernel's are: what is kept costs page faults."""
 
-    def resize() -> list[np.ndarray]:
-        done = []
-        for at in range(0, len(planes), 4):
-            group = planes[at : at + 4]
-            for shape in {plane.shape for plane in group}:
-                for plane in group:
-                    if plane.shape == shape:
-                        stacks[shape].add(plane)
-                done += [np.bitwise_not(plane) for plane in stacks[shape].resized()]
-        return done
+    def run() -> None:
+        for item in items:
+            work(item)
 
-    groups = Counter(plane.shape for plane in planes)
+    return run
 
-    def resize_alone() -> None:
-        for shape, count in groups.items():
-            stack = stacks[shape]
-            if isinstance(stack, FastStack):  # else the size is right already
-                for _ in range(-(-count // PACK)):
-                    stack.resizer.resize_pil(stack.source_image, stack.target_image, stack.options)
 
-    outputs = [np.ascontiguousarray(output)[..., None] for output in resize()]
+def floor_of(contents: list[bytes]) -> dict[str, Callable[[], None]]:
+    """What nobody can do without, but for undoing filters."""
+    packed = [b"".join(chunk[8:-4] for chunk in read_png(content, 1 << 24).idat) for content in contents]
+    sized = [(data, len(zlib.decompress(data))) for data in packed]
+    outputs = [to_pixels(row, "png") for row in kernel_of(contents)().to_pylist() if row["image"] is not None]
     return {
-        "resize alone": resize_alone,
-        "inflate alone": lambda: [imagecodecs.zlibng_decode(data, out=size) for data, size in packed],
-        "decode (inflate, unfilter)": lambda: [decode(content, 1 << 24) for content in contents],
-        "classify": lambda: [classify(picture, alpha) for picture, alpha in zip(pictures, alphas, strict=True)],
-        "resize and invert": resize,
-        "deflate alone": lambda: [isal_zlib.compress(output, 1) for output in outputs],
-        "encode PNG": lambda: [encode_png(output) for output in outputs],
-        "sha256 (both)": lambda: [hashlib.sha256(data) for data in (*contents, *(o.data for o in outputs))],
+        "inflate": for_each(lambda item: imagecodecs.zlibng_decode(item[0], out=item[1]), sized),
+        "resize one channel": resizing_of(contents),
+        "deflate": for_each(lambda pixels: isal_zlib.compress(pixels, 1), outputs),
+        "SHA-256 of file and pixels": for_each(hashlib.sha256, [*contents, *outputs]),
     }
+
+
+def resizing_of(contents: list[bytes]) -> Callable[[], None]:
+    """PACK planes at a time, of the sizes that the contents have; the right size needs none."""
+    make = stack_maker(CONFIG)
+    calls = []
+    for size, count in Counter(Image.open(io.BytesIO(content)).size for content in contents).items():
+        if isinstance(stack := make(fit(*size, CONFIG)), FastStack):
+            calls += [(stack, Image.new("CMYK", size))] * -(-count // PACK)
+    return for_each(lambda call: call[0].resizer.resize_pil(call[1], call[0].target_image, call[0].options), calls)
+
+
+STAGES: dict[str, tuple[Any, str]] = {
+    "decode": (lib.image.kernel, "decode"),
+    "take alpha": (Picture, "alpha"),
+    "classify": (lib.image.kernel, "classify"),
+    "stack": (FastStack, "add"),
+    "resize": (FastStack, "resized"),
+    "mean and deviation": (Moments, "__call__"),
+    "SHA-256": (lib.image.kernel, "sha256"),
+    "encode": (ENCODERS, "png"),
+}
+
+
+def stages(contents: list[bytes]) -> dict[str, float]:
+    """Microseconds an icon of each stage inside the kernel, where caches are as cold as they are there."""
+    spent: Counter[str] = Counter()
+
+    def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            start = time.thread_time_ns()
+            done = work(*arguments)
+            spent[name] += time.thread_time_ns() - start
+            return done
+
+        return run
+
+    best = dict.fromkeys(STAGES, float("inf"))
+    with ExitStack() as patches:
+        for name, (owner, attribute) in STAGES.items():
+            if isinstance(owner, dict):
+                patches.enter_context(patch.dict(owner, {attribute: timed(name, owner[attribute])}))
+            else:
+                patches.enter_context(patch.object(owner, attribute, timed(name, getattr(owner, attribute))))
+        run = kernel_of(contents)
+        for _ in range(ROUNDS):
+            spent.clear()
+            run()
+            best = {name: min(best[name], spent[name] / len(contents) / 1000) for name in STAGES}
+    return best
+
+
+def print_table(title: str, columns: dict[str, dict[str, str]]) -> None:
+    """Markdown, a column a kind of icons."""
+    print(f"| {title} | {' | '.join(columns)} |")
+    print("|---" * (len(columns) + 1) + "|")
+    for row in next(iter(columns.values())):
+        print(f"| {row} | {' | '.join(column[row] for column in columns.values())} |")
 
 
 def measure(variants: dict[str, Callable[[], object]], icons: int) -> dict[str, float]:
@@ -193,8 +231,8 @@ def measure(variants: dict[str, Callable[[], object]], icons: int) -> dict[str, 
     return best
 
 
-def blanks(contents: list[bytes]) -> dict[str, int]:
-    """How many outputs hold one value only."""
+def blanks(contents: list[bytes]) -> list[int]:
+    """Outputs that hold one value only: alpha dropped, over black, over white, this kernel."""
 
     def count(convert: Callable[[Image.Image], Image.Image]) -> int:
         images = (Image.open(io.BytesIO(content)).convert("RGBA") for content in contents)
@@ -203,13 +241,51 @@ def blanks(contents: list[bytes]) -> dict[str, int]:
     def over(image: Image.Image, value: int) -> Image.Image:
         return Image.alpha_composite(Image.new("RGBA", image.size, (value, value, value, 255)), image)
 
-    rows = kernel_of(contents)().to_pylist()  # type: ignore[attr-defined]
-    return {
-        "drop alpha": count(lambda image: image.convert("RGB")),
-        "over black": count(lambda image: over(image, 0)),
-        "over white": count(lambda image: over(image, 255)),
-        "this kernel": sum(row["status"] == "ok" and row["std"] == 0 for row in rows),
-    }
+    rows = kernel_of(contents)().to_pylist()
+    return [
+        count(lambda image: image.convert("RGB")),
+        count(lambda image: over(image, 0)),
+        count(lambda image: over(image, 255)),
+        sum(row["status"] == "ok" and row["std"] == 0 for row in rows),
+    ]
+
+
+RECIPES: dict[str, Callable[[bytes], bytes]] = {
+    "recipe: numpy assignment, RGBA resize": seed_slow,
+    "recipe: getchannel, RGBA resize (fast RGBA)": seed_fast_rgba,
+    "the same, RGB resize (fast RGB)": seed_fast_rgb,
+    "recipe: one gray channel": seed_gray,
+    "plain Pillow at its best": best_pillow,
+}
+FAST = {"fast RGBA": "recipe: getchannel, RGBA resize (fast RGBA)", "fast RGB": "the same, RGB resize (fast RGB)"}
+
+
+def compare_kernels(folder: Path) -> None:
+    """The kernel, its stages, the recipes and the floor."""
+    columns: dict[str, dict[str, str]] = {}
+    ratios: dict[str, list[float]] = {name: [] for name in FAST}
+    for kind, (package, wanted) in KINDS.items():
+        contents = choose(fetch(package, folder), wanted)
+        recipes = {name: for_each(recipe, contents) for name, recipe in RECIPES.items()}
+        floor = floor_of(contents)
+        found = measure({**recipes, "kernel": kernel_of(contents), **floor}, len(contents))
+        kernel, least = found["kernel"], sum(found[part] for part in floor)
+        inside = stages(contents)
+        for name, recipe in FAST.items():
+            ratios[name].append(found[recipe] / kernel)
+        columns[kind] = {
+            **{name: f"{found[name]:.0f}" for name in RECIPES},
+            "**this kernel**": f"**{kernel:.0f}**",
+            **{f"of which: {name}": f"{value:.0f}" for name, value in inside.items()},
+            **{f"floor: {name}": f"{found[name]:.0f}" for name in floor},
+            **{f"against {name}": f"{values[-1]:.1f}x" for name, values in ratios.items()},
+            "against the floor": f"{kernel / least:.2f} of {least:.0f}",
+            "classify, of the kernel": f"{inside['classify'] / kernel:.0%}",
+            "blank of 100: alpha dropped, over black, over white, here": ", ".join(map(str, blanks(contents))),
+        }
+    print_table("microseconds of CPU an icon", columns)
+    for name, values in ratios.items():
+        print(f"\nGeometric mean against {name}: {float(np.exp(np.mean(np.log(values)))):.2f}x")
 
 
 def compare_resizers() -> None:
@@ -271,32 +347,61 @@ def run_udf(recipe: Callable[[bytes], bytes], folder: Path, output: Path) -> Non
 
 
 def compare_in_spark(packs: Path, count: int, rounds: int) -> None:
-    """CPU microseconds an icon of whole runs, interleaved, and of the kernel alone."""
-    sides: dict[str, Callable[[Path, Path], None]] = {
-        "the job": run_job,
-        "fast RGB recipe in mapInArrow": partial(run_udf, seed_fast_rgb),
-        "best plain Pillow in mapInArrow": partial(run_udf, best_pillow),
+    """Whole runs, interleaved; a quarter of the files too, for what one icon more costs when all has been started."""
+    sides: dict[str, tuple[Callable[[Path, Path], None], int]] = {
+        "the job": (run_job, count),
+        "the job, a quarter of the files": (run_job, count // 4),
+        "fast RGBA recipe in mapInArrow": (partial(run_udf, seed_fast_rgba), count),
+        "plain Pillow at its best in mapInArrow": (partial(run_udf, best_pillow), count),
     }
+    columns: dict[str, dict[str, str]] = {}
     for kind, (package, wanted) in KINDS.items():
         contents = choose(fetch(package, packs), wanted)
         with tempfile.TemporaryDirectory() as place:
-            folder = Path(place) / "icons"
-            folder.mkdir()
-            for number in range(count):
-                (folder / f"{number:06d}.png").write_bytes(contents[number % len(contents)])
-            best = dict.fromkeys(sides, float("inf"))
-            for again in range(rounds + 1):  # the first warms up
-                for number, (name, work) in enumerate(sides.items()):
-                    before = cpu_seconds()
-                    work(folder, Path(place) / f"out-{again}-{number}")
-                    time.sleep(0.3)  # for exits to be counted
-                    if again:
-                        best[name] = min(best[name], (cpu_seconds() - before) / count * 1e6)
+            if not columns:  # the JVM and its compiler
+                run_all(sides, contents, Path(place) / "warm", 0.05)
+            every = [run_all(sides, contents, Path(place) / str(again), 1) for again in range(rounds)]
         alone = measure({"kernel": kernel_of(contents)}, len(contents))["kernel"]
-        print(f"\n{kind}: {count} files in Spark on local[2], CPU microseconds an icon, least of {rounds} rounds")
-        for name, value in best.items():
-            print(f"  {name:34}{value:9.1f}   {value / best['the job']:.2f} times the job")
-        print(f"  {'the kernel alone':34}{alone:9.1f}   {alone / best['the job']:.2f} of the job", flush=True)
+        cpu, wall = ({name: min(one[name][i] for one in every) for name in sides} for i in (0, 1))
+        columns[kind] = ratios_in_spark(cpu, wall, count, alone)
+    print_table(f"{count} files in Spark on local[2], microseconds of CPU an icon", columns)
+
+
+def run_all(
+    sides: dict[str, tuple[Callable[[Path, Path], None], int]], contents: list[bytes], place: Path, share: float
+) -> dict[str, tuple[float, float]]:
+    """CPU and wall seconds of each side over a share of its files."""
+    spent = {}
+    for number, (name, (work, files)) in enumerate(sides.items()):
+        folder = place / f"in-{number}"
+        folder.mkdir(parents=True)
+        for i in range(int(files * share)):
+            (folder / f"{i:06d}.png").write_bytes(contents[i % len(contents)])
+        began, before = time.monotonic(), cpu_seconds()
+        work(folder, place / f"out-{number}")
+        wall = time.monotonic() - began
+        time.sleep(0.3)  # for exits to be counted
+        spent[name] = cpu_seconds() - before, wall
+        shutil.rmtree(folder)
+    return spent
+
+
+def ratios_in_spark(cpu: dict[str, float], wall: dict[str, float], count: int, alone: float) -> dict[str, str]:
+    """A column of the table; `alone` is the kernel's time for an icon in one process."""
+    job, quarter, recipe, pillow = (name for name in cpu)
+    each = {name: cpu[name] / count * 1e6 for name in (job, recipe, pillow)}
+    more = count - count // 4
+    one_more = (cpu[job] - cpu[quarter]) / more * 1e6
+    return {
+        **{name: f"{value:.0f}" for name, value in each.items()},
+        "the job, one icon more": f"{one_more:.0f}",
+        "the kernel alone": f"{alone:.0f}",
+        "the job against the recipe": f"{each[recipe] / each[job]:.1f}x",
+        "the job against plain Pillow at its best": f"{each[pillow] / each[job]:.1f}x",
+        "one icon more: the kernel's share of its CPU": f"{alone / one_more:.2f}",
+        "one icon more: of kernel x 2 cores, by wall": f"{alone / 2e6 * more / (wall[job] - wall[quarter]):.2f}",
+        "whole run: of kernel x 2 cores, by wall": f"{alone / 2e6 * count / wall[job]:.2f}",
+    }
 
 
 def main() -> None:
@@ -313,38 +418,7 @@ def main() -> None:
         elif options.spark:
             compare_in_spark(folder, options.spark, options.rounds)
         else:
-            compare_stages(folder)
-
-
-def compare_stages(folder: Path) -> None:
-    """The kernel, its stages and the recipes."""
-    ratios: dict[str, list[float]] = {"fast RGBA": [], "fast RGB": []}
-    for kind, (package, wanted) in KINDS.items():
-        contents = choose(fetch(package, folder), wanted)
-        n = len(contents)
-        recipes = {f.__name__: f for f in (seed_slow, seed_fast_rgba, seed_fast_rgb, seed_gray, best_pillow)}
-        found = measure(
-            {
-                **{
-                    name: (lambda f=f, all_of=contents: [f(content) for content in all_of])
-                    for name, f in recipes.items()
-                },
-                "kernel": kernel_of(contents),
-                **stages(contents),
-            },
-            n,
-        )
-        for name, recipe in (("fast RGBA", "seed_fast_rgba"), ("fast RGB", "seed_fast_rgb")):
-            ratios[name].append(found[recipe] / found["kernel"])
-        print(f"\n{kind}: {n} icons, {sum(map(len, contents)) // n} bytes each; microseconds an icon")
-        for name, value in found.items():
-            print(f"  {name:28}{value:9.1f}")
-        print(f"  kernel against the fast recipe: {', '.join(f'{name} {r[-1]:.1f}x' for name, r in ratios.items())}")
-        floor = sum(found[part] for part in FLOOR)
-        print(f"  floor ({', '.join(FLOOR)}): {floor:.0f}; the kernel is {found['kernel'] / floor:.2f} times that")
-        print(f"  blank outputs of {n}: {blanks(contents)}", flush=True)
-    for name, values in ratios.items():
-        print(f"geometric mean against the {name} recipe: {float(np.exp(np.mean(np.log(values)))):.2f}x")
+            compare_kernels(folder)
 
 
 if __name__ == "__main__":

@@ -179,12 +179,31 @@ def test_long_names_of_a_tar_are_whole(tmp_path, form):
     assert [member for member, *_ in outcomes(tmp_path / "a.tar")] == [name, "next"]
 
 
-def test_a_zip_behind_other_bytes_and_with_64_bit_sizes_is_read(tmp_path):
-    with (tmp_path / "a.zip").open("wb") as file:
-        file.write(b"#!/bin/sh\n")
-        with zipfile.ZipFile(file, "w") as archive, archive.open("wide", "w", force_zip64=True) as entry:
-            entry.write(b"wide")
-    assert [r["content"] for r in read(cut(tmp_path / "a.zip")[0])] == [b"wide"]
+def test_a_zip_behind_other_bytes_is_read(tmp_path):
+    path = pack(tmp_path / "a.zip", CONTENTS)
+    path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
+    assert [r["content"] for r in read(cut(path)[0])] == [*CONTENTS.values()]
+
+
+def test_sizes_and_offsets_of_64_bits_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
+    path = pack(tmp_path / "a.zip", CONTENTS)
+    assert path.read_bytes().count(b"\xff" * 4) >= 9
+    assert [r["content"] for r in read(cut(path)[0])] == [*CONTENTS.values()]
+
+
+def test_an_entry_that_says_more_than_the_file_holds_is_truncated(tmp_path):
+    path = pack(tmp_path / "a.zip", {"a": b"1"})
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<L", data, data.rindex(b"PK\1\2") + 20, 300)
+    path.write_bytes(data)
+    assert outcomes(path) == [("a", "failed", "truncated")]
+
+
+def test_a_batch_ends_when_it_holds_enough_bytes(tmp_path):
+    (split,) = cut(pack(tmp_path / "a.zip", CONTENTS))
+    found = ArchivesSource().read(split, ReadLimits(99, 100, 400), lambda position: None)
+    assert [batch.num_rows for batch, _ in found] == [3, 3, 3]
 
 
 def test_a_zip_of_more_entries_than_16_bits_can_count_is_read(tmp_path):
