@@ -42,7 +42,7 @@ class ExplainRows:
     banks: Count = 1
     seed: Annotated[int, Meta(ge=0, lt=1 << 32)] = 0
     compat: Compat = "fixed"
-    missing: Literal["error", "bin"] = "error"
+    missing: Literal["error", "bin"] | None = None
     std_error: bool = True
     stability_z: Annotated[float, Meta(ge=0)] = 1.645
     pages: Annotated[int, Meta(ge=0)] = 20

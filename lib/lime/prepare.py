@@ -9,14 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from lib import storage
 from lib.errors import UsageError
 from lib.lime.explainer import build_engine
 from lib.lime.options import ExplainRows
 from lib.lime.spec import Discretizer, TableSpec
-from lib.lime.survey import Feature, Question, Sample, Tables, census, guessed, look, named, sample
-from lib.model.ask import answers, classifies, refuse_moods
+from lib.lime.survey import (
+    Feature,
+    Question,
+    Sample,
+    Tables,
+    census,
+    first_fields,
+    guessed,
+    is_number,
+    look,
+    named,
+    sample,
+)
+from lib.model.ask import answers, classifies, first_line, refuse_moods
 from lib.model.files import by_manifest, load, sealed
 from lib.scatter import here
 
@@ -31,7 +44,10 @@ def prepare(config: ExplainRows, inputs: Sequence[str]) -> ExplainRows:
     model = load(config.model)
     if not config.spec:
         config = _by_table(config, model, config.training or tuple(inputs))
-    _check(config, model)
+    spec = TableSpec.from_plain(config.spec)
+    _check_policy(config, spec)
+    _check_input(config, spec, inputs)
+    _check_model(config, spec, model)
     return config
 
 
@@ -85,21 +101,43 @@ def _labels(config: ExplainRows, drawn: Sample) -> Any:
     return drawn.labels.astype(str) if config.discretizer == "entropy" else None
 
 
-def _check(config: ExplainRows, model: Any) -> None:
+def _check_policy(config: ExplainRows, spec: TableSpec) -> None:
+    gaps = [f"{column.name} {column.missing:,}" for column in spec.columns if column.missing]
+    if config.missing is None and gaps:
+        raise UsageError(
+            f"explain_rows.missing must say what to do with missing values ({', '.join(gaps[:5])}): "
+            "error (such rows fail) or bin (a bin of its own)"
+        )
+
+
+def _check_input(config: ExplainRows, spec: TableSpec, inputs: Sequence[str]) -> None:
+    """The first file has the columns: what is wrong in later ones only fails their rows."""
+    if not (fields := first_fields(inputs)):
+        return
+    known = {field.name: field.type for field in fields}
+    if missing := [name for name in (*(c.name for c in spec.columns), *config.keys) if name not in known]:
+        raise UsageError(f"the input has no column {', '.join(missing)}; it has {', '.join(known)}")
+    for column in spec.columns:
+        if column.numeric and not is_number(known[column.name]):
+            raise UsageError(f"column {column.name} is {known[column.name]}: the model takes a number")
+
+
+def _check_model(config: ExplainRows, spec: TableSpec, model: Any) -> None:
     """Ask the model once, twice, and for the labels."""
-    spec = TableSpec.from_plain(config.spec)
     fitted = list(getattr(model, "feature_names_in_", ()))
     names = [column.name for column in spec.columns]
     if fitted and fitted != names:
         missing = [name for name in fitted if name not in names]
         what = f"lacks {', '.join(missing)}" if missing else "has another order"
         raise UsageError(f"explain_rows.features {what}: the model takes {', '.join(fitted)}")
-    engine = build_engine(replace(config, num_samples=64, banks=1), model, spec)
-    values = engine.hood.draw(64, config.seed).values[1:]
     try:
+        engine = build_engine(replace(config, num_samples=64, banks=1), model, spec)
+        values = engine.hood.draw(64, config.seed).values[1:]
+        if config.missing == "bin":
+            values[0, [column.missing > 0 for column in spec.columns]] = np.nan
         refuse_moods(answers(model), values)
-    except ValueError as error:
-        raise UsageError(f"model {config.model.path}: cannot be asked: {error}") from None
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"model {config.model.path}: cannot be asked: {first_line(error)}") from None
     if classifies(model) and not config.top_labels:
         classes = len(model.classes_)
         wrong = [label for label in config.labels if label >= classes]

@@ -73,6 +73,14 @@ class Tables:
         return list(first.type)
 
 
+def first_fields(inputs: Sequence[str]) -> list[pa.Field]:
+    """The columns of the first file that is a table by its name; none where there is no such file, or no row in it."""
+    source = TableSource()
+    uris = [found.uri for found in expand_inputs(inputs) if source.claims(found.uri)]
+    first = next(iter(source.rows(uris[0])), None) if uris else None
+    return [] if first is None else list(first.type)
+
+
 @dataclass(frozen=True)
 class _Reading(Generic[T]):
     """Called with the pieces of one part."""
@@ -100,7 +108,7 @@ def guessed(fields: Sequence[pa.Field], names: Sequence[str]) -> tuple[Feature, 
     found = []
     for name in names or known:
         kind = known[name]
-        if _is_number(kind):
+        if is_number(kind):
             found.append(Feature(name))
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
             found.append(Feature(name, "categorical"))
@@ -109,7 +117,8 @@ def guessed(fields: Sequence[pa.Field], names: Sequence[str]) -> tuple[Feature, 
     return tuple(found)
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a column of this type can be asked for as doubles."""
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
     return any(test(kind) for test in tests)
 
@@ -154,7 +163,7 @@ class Question:
 
 def _hashed(values: pa.Array) -> Hashes:
     """Numbers as doubles, whatever their width in this file; everything else as text."""
-    if _is_number(values.type):
+    if is_number(values.type):
         small = values.cast(pa.int8()) if pa.types.is_boolean(values.type) else values
         numbers = small.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         return pd.util.hash_array(np.where(np.isnan(numbers), np.nan, numbers))

@@ -23,7 +23,8 @@ from lib.lime.engine import Ask, Explained, Local, explain_block
 from lib.lime.linear import Floats, Selection
 from lib.lime.options import Count, Positive
 from lib.lime.sampled import root_weights
-from lib.model.ask import classifies, refuse_moods
+from lib.lime.survey import first_fields
+from lib.model.ask import classifies, first_line, refuse_moods
 from lib.model.files import ModelFile, by_manifest, load, sealed
 from lib.records import ROW, Status, column
 
@@ -184,7 +185,13 @@ def prepare(config: ExplainText, inputs: Sequence[str]) -> ExplainText:
     wrong = [label for label in config.labels if not config.top_labels and label >= len(model.classes_)]
     if wrong:
         raise UsageError(f"explain_text.labels must be below {len(model.classes_)}; got {wrong[0]}")
-    refuse_moods(model.predict_proba, ["one text", "and another"])
+    try:
+        refuse_moods(model.predict_proba, ["one text", "and another"])
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"model {named.path}: cannot be asked about texts: {first_line(error)}") from None
+    fields = [field.name for field in first_fields(inputs)]
+    if missing := [name for name in (config.text, *config.keys) if fields and name not in fields]:
+        raise UsageError(f"the input has no column {', '.join(missing)}; it has {', '.join(fields)}")
     return replace(config, model=model_file)
 
 

@@ -15,11 +15,13 @@ Floats = NDArray[np.float64]
 
 
 def classifies(model: Any) -> bool:
-    """Whether the model has classes and probabilities. Raises UsageError for one that only names classes."""
+    """Whether the model has classes and probabilities. Raises UsageError for one that has neither these nor values."""
     if hasattr(model, "predict_proba"):
         return True
     if hasattr(model, "classes_"):
         raise UsageError(f"model: {type(model).__name__} gives no probabilities (predict_proba)")
+    if not hasattr(model, "predict"):
+        raise UsageError(f"model: {type(model).__name__} is no fitted model: it has no predict")
     return False
 
 
@@ -40,3 +42,8 @@ def refuse_moods(ask: Callable[[Any], Floats], values: Any) -> None:
     """Raise UsageError if the same values get another answer the second time."""
     if not np.array_equal(ask(values), ask(values), equal_nan=True):
         raise UsageError("model: answers the same rows differently the second time; an explanation would be noise")
+
+
+def first_line(error: Exception) -> str:
+    """scikit-learn's errors end in paragraphs of advice."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

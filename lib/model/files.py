@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from lib import storage
 from lib.errors import UsageError
+from lib.model.ask import first_line
 
 INLINE_BYTES = 4 << 20  # a larger file is read by every process, from storage that all nodes see
 
@@ -76,6 +77,12 @@ def load(model: ModelFile) -> Any:
                 f"model.path {model.path}: fitted by scikit-learn {warning.original_sklearn_version}, "
                 f"here is {warning.current_sklearn_version}; install that one, or fit it again"
             ) from None
+        except UsageError:
+            raise
+        except (
+            Exception
+        ) as error:  # whatever the file's code raises: a module that is not here, a file that is no model
+            raise UsageError(f"model.path {model.path}: cannot be loaded: {first_line(error)}") from None
     return _alone(loaded)
 
 

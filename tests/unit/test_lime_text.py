@@ -1,7 +1,9 @@
 """Words explain texts as lime_text says, whichever way the model is asked."""
 
+import hashlib
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -10,7 +12,9 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from lib.errors import UsageError
 from lib.lime.text import ExplainText, Words, explain, labels_of, make_kernel, masked, prepare
+from lib.model.files import ModelFile
 from lib.sources.table import TableSource
 
 GOOD, BAD = "good fine great happy The sun", "bad awful the dull sad rain"
@@ -51,6 +55,21 @@ def test_the_bundled_model_explains_the_bundled_reviews() -> None:
     assert (row["keys"], row["predicted_class"], row["status"]) == (["33_7"], "complaint", "ok")
     assert row["explanations"][0]["weights"][0]["word"] == "difference"
     assert row["explanations"][0]["weights"][0]["weight"] > 0.1
+
+
+def test_a_column_that_is_not_there_is_named_at_the_door() -> None:
+    folder = str(Path(__file__).parents[2] / "samples" / "explain_text")
+
+    with pytest.raises(UsageError, match="the input has no column review; it has id, text, rating"):
+        prepare(ExplainText(text="review"), [folder])
+
+
+def test_a_model_of_tables_cannot_be_asked_about_texts(tmp_path: Path) -> None:
+    joblib.dump(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), tmp_path / "m.joblib")
+    digest = hashlib.sha256((tmp_path / "m.joblib").read_bytes()).hexdigest()
+
+    with pytest.raises(UsageError, match="cannot be asked about texts: "):
+        prepare(ExplainText(ModelFile(path=f"{tmp_path}/m.joblib", sha256=digest)), [])
 
 
 def test_a_word_is_taken_out_wherever_it_stands() -> None:
