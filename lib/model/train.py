@@ -26,16 +26,19 @@ from sklearn.ensemble import (
 )
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits
 
 from lib import storage
 from lib.errors import UsageError
 from lib.lime.spec import Discretizer, TableSpec
 from lib.lime.survey import Feature, Question, Sample, Tables, census, guessed, look, named, sample
+from lib.model.ask import first_line
 from lib.model.charts import bars, curves
 from lib.model.options import TrainModel
 from lib.scatter import Scatter
 
 IMPORTANCE_REPEATS = 5
+FEW_VALUES = 1_000_000  # below, threads wait for each other longer than they work, on a busy machine a hundred times
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,13 @@ def run(config: TrainModel, inputs: Sequence[str], output: str, scatter: Scatter
     drawn = sample(tables, replace(question, features=features), looked, config.max_rows)
     labels = _labels(drawn, classes, config)
     parts = _divide(drawn.values, labels, classes, config)
-    model = _fit(config, parts, features, classes)
+    threads = 1 if parts.x.size < FEW_VALUES else None
+    with threadpool_limits(threads):
+        model = _fit(config, parts, features, classes)
+        measured = _judge(model, parts, features, classes, config)
     cuts: list[Discretizer] = ["quartile", "decile", *(["entropy"] if classes else [])]  # type: ignore[list-item]
     spec = census(tables, features, looked, drawn, cuts, labels if classes else None)
     with TemporaryDirectory() as folder:
-        measured = _judge(model, parts, features, classes, config)
         _write(Path(folder), config, model, spec, features, drawn, measured, parts)
         for file in sorted(Path(folder).iterdir()):
             storage.write_file(f"{output}/{file.name}", file)
@@ -127,13 +132,20 @@ def _fit(config: TrainModel, parts: Parts, features: Sequence[Feature], classes:
             raise UsageError("train_model.model gradient_boosting takes no missing values; use hist_gradient_boosting")
         kind = GradientBoostingClassifier if classes else GradientBoostingRegressor
         made = kind(n_estimators=config.max_iter, max_depth=config.max_depth or 3, subsample=config.subsample, **common)
-        return made.fit(parts.x, parts.y)
+        return _fitted(made, parts)
     common["n_iter_no_change"] = config.n_iter_no_change or 10
     categorical = [j for j, feature in enumerate(features) if _bitset(feature)]
     kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
     made = kind(max_iter=config.max_iter, max_depth=config.max_depth, categorical_features=categorical or None,
                 early_stopping=config.n_iter_no_change is not None, **common)  # fmt: skip
-    return made.fit(parts.x, parts.y)
+    return _fitted(made, parts)
+
+
+def _fitted(made: Any, parts: Parts) -> Any:
+    try:
+        return made.fit(parts.x, parts.y)
+    except ValueError as error:  # n_iter_no_change holds rows back once more, and may leave a rare class without any
+        raise UsageError(f"train_model cannot be fitted: {first_line(error)}") from None
 
 
 def _bitset(feature: Feature) -> bool:
@@ -159,19 +171,23 @@ def _judge(model: Any, parts: Parts, features: Sequence[Feature], classes: bool,
         names = [feature.name for feature in features]
         found["impurity_importance"] = dict(zip(names, model.feature_importances_.tolist(), strict=True))
     if classes:
-        confusion = metrics.confusion_matrix(parts.y_validation, model.predict(parts.x_validation))
+        confusion = metrics.confusion_matrix(
+            parts.y_validation, model.predict(parts.x_validation), labels=model.classes_
+        )
         found["confusion"] = {"classes": [str(c) for c in model.classes_], "rows_are_true": confusion.tolist()}
     return found
 
 
-def _scores(model: Any, x: Any, y: Any, classes: bool) -> dict[str, float]:
+def _scores(model: Any, x: Any, y: Any, classes: bool) -> dict[str, float | None]:
     if classes:
         said = model.predict_proba(x)
-        area = metrics.roc_auc_score(y, said[:, 1] if said.shape[1] == 2 else said, multi_class="ovr")
+        # A class too rare to be in this part has no curve.
+        seen = len(np.unique(y)) == said.shape[1]
+        area = metrics.roc_auc_score(y, said[:, 1] if said.shape[1] == 2 else said, multi_class="ovr") if seen else None
         return {
             "accuracy": float(metrics.accuracy_score(y, model.predict(x))),
             "log_loss": float(metrics.log_loss(y, said, labels=model.classes_)),
-            "roc_auc": float(area),
+            "roc_auc": None if area is None else float(area),
         }
     said = model.predict(x)
     return {"r2": float(metrics.r2_score(y, said)), "rmse": float(metrics.root_mean_squared_error(y, said))}
@@ -218,11 +234,17 @@ def _write(
     for name, value in (("manifest", manifest), ("spec", spec.plain()), ("metrics", measured)):
         (folder / f"{name}.json").write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     loss = "log loss" if measured.get("confusion") else "mean squared error"
-    kept = {name: values for name, values in measured["curves"].items() if name != "out_of_bag_improvement"}
+    kept = dict(measured["curves"])
+    if out_of_bag := kept.pop("out_of_bag_improvement", None):
+        picture = curves("out-of-bag improvement of the loss by stage", {"out of bag": out_of_bag})
+        (folder / "out_of_bag.svg").write_text(picture, encoding="utf-8")
     (folder / "curves.svg").write_text(curves(f"{loss} by stage", kept), encoding="utf-8")
     ranked = sorted(measured["permutation_importance"].items(), key=lambda item: -item[1]["mean"])[:20]
     (folder / "importances.svg").write_text(
-        bars("validation score lost when a column is shuffled", [(n, v["mean"], v["std"]) for n, v in ranked]),
+        bars(
+            "validation score lost when a column is shuffled; whiskers: 1.96 standard deviations between shuffles",
+            [(n, v["mean"], v["std"]) for n, v in ranked],
+        ),
         encoding="utf-8",
     )
     if config.leaf_rows:

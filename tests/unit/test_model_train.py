@@ -2,18 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sklearn
 
 from lib.errors import UsageError
 from lib.lime.options import ExplainRows
 from lib.lime.prepare import prepare
 from lib.lime.survey import Feature, Question, Tables, look, sample
 from lib.model.ask import refuse_moods
-from lib.model.files import ModelFile
+from lib.model.files import ModelFile, load
 from lib.model.options import TrainModel
 from lib.model.train import run
 from lib.scatter import here
@@ -56,10 +58,88 @@ def test_the_same_table_cut_otherwise_gives_the_same_model(
 
     for name, source, part_bytes in (("a", table, 1 << 30), ("b", tmp_path / "parts", 1), ("c", "groups.parquet", 1)):
         monkeypatch.setattr("lib.lime.survey.PART_BYTES", part_bytes)
-        run(config, [str(tmp_path / source)], f"file://{tmp_path}/{name}", here)
+        run(config, [str(tmp_path / source)], f"file://{tmp_path}/{name}", map)
 
     for name in ("model.joblib", "spec.json", "metrics.json", "manifest.json"):
         assert len({(tmp_path / way / name).read_bytes() for way in "abc"}) == 1
+
+
+def trained(table: Path, out: Path, **config: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """The model, its manifest and its metrics."""
+    run(TrainModel(label="target", **config), [str(table)], f"file://{out}", here)
+    known = json.loads((out / "manifest.json").read_text())
+    model = load(ModelFile(path=f"file://{out}/model.joblib", sha256=known["model"]["sha256"]))
+    return model, known, json.loads((out / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("kind", ["hist_gradient_boosting", "gradient_boosting"])
+def test_settings_reach_the_model(table: Path, tmp_path: Path, kind: str) -> None:
+    own = {"subsample": 0.5} if kind == "gradient_boosting" else {}
+
+    model, known, metrics = trained(
+        table, tmp_path / "m", model=kind, learning_rate=0.5, n_iter_no_change=2, tol=0.01, validation_fraction=0.3,
+        max_depth=2, seed=5, **own,
+    )  # fmt: skip
+
+    wanted = {"learning_rate": 0.5, "n_iter_no_change": 2, "tol": 0.01, "validation_fraction": 0.3, "max_depth": 2}
+    assert wanted | own | {"random_state": 5} == {k: model.get_params()[k] for k in [*wanted, *own, "random_state"]}
+    assert len(metrics["curves"]["training"]) == len(metrics["curves"]["validation"]) < 50  # it stopped early
+    assert (known["seed"], known["sample"], known["label"]) == (5, {"rows": 600, "of": 600, "share": 1.0}, "target")
+    assert known["versions"]["scikit-learn"] == sklearn.__version__
+
+
+def test_drawn_rows_show_the_improvement_out_of_bag_and_leaves_are_kept(table: Path, tmp_path: Path) -> None:
+    model, _, metrics = trained(
+        table, tmp_path / "m", model="gradient_boosting", subsample=0.5, max_iter=12, leaf_rows=7
+    )
+
+    assert metrics["curves"]["out_of_bag_improvement"] == model.oob_improvement_.tolist()
+    assert (tmp_path / "m/out_of_bag.svg").exists()
+    leaves = np.array(pq.read_table(tmp_path / "m/leaves.parquet")["leaves"].to_pylist())
+    assert leaves.shape == (7, 12)
+    assert set(leaves[:, 0]) <= set(np.flatnonzero(model.estimators_[0, 0].tree_.children_left == -1))
+    assert sum(metrics["impurity_importance"].values()) == pytest.approx(1)
+
+
+def test_the_validation_part_has_the_classes_shares(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    x = np.random.default_rng(0).normal(size=100)
+    pq.write_table(pa.table({"x": x, "target": ["rare"] * 10 + ["common"] * 90}), path)
+
+    _, _, metrics = trained(path, tmp_path / "m", max_iter=3)
+
+    assert metrics["confusion"]["classes"] == ["common", "rare"]
+    assert [sum(row) for row in metrics["confusion"]["rows_are_true"]] == [18, 2]
+
+
+def test_a_class_too_rare_to_be_held_back_twice_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"x": np.arange(100.0), "target": ["rare"] * 2 + ["common"] * 98}), path)
+
+    with pytest.raises(UsageError, match="train_model cannot be fitted: The least populated class"):
+        trained(path, tmp_path / "m", model="gradient_boosting", n_iter_no_change=2, validation_fraction=0.5)
+
+
+def test_a_class_that_the_validation_part_lacks_has_no_curve(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"x": np.arange(100.0), "target": ["rare"] * 2 + ["common"] * 98}), path)
+
+    _, _, metrics = trained(path, tmp_path / "m", max_iter=3)
+
+    assert metrics["validation"]["roc_auc"] is None
+    assert metrics["confusion"]["rows_are_true"] == [[20, 0], [0, 0]]
+
+
+def test_a_regression_is_judged_by_its_own_measures(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    x = np.random.default_rng(0).normal(size=300)
+    pq.write_table(pa.table({"x": x, "target": 3 * x}), path)
+
+    _, known, metrics = trained(path, tmp_path / "m", max_iter=40)
+
+    assert (known["model"]["type"], known["model"]["classes"]) == ("HistGradientBoostingRegressor", [])
+    assert metrics["validation"]["r2"] > 0.9
+    assert "confusion" not in metrics
 
 
 def test_a_rare_class_keeps_its_floor(tmp_path: Path) -> None:
