@@ -1,6 +1,8 @@
-"""CPU milliseconds a row in Spark: this job against lime in a plain Python UDF; memory at 300 features.
+"""CPU milliseconds a row in Spark: this job against lime in a plain Python UDF; memory at 300 features. Minutes: 7.
 
 python -m benchmarks.explain_rows [--repeats N] [--scale X] [--only MODEL]
+
+Prints a Markdown table; "with doubts" are standard errors and stability, "dsyrk" one Gram matrix by BLAS.
 
 Both sides run on local[1] of one session, interleaved; CPU seconds are those of the whole process tree, JVM included.
 Each is run with few rows and with many, and the difference is divided by the rows between: starting a task, loading the
@@ -48,8 +50,8 @@ from lib.spark.session import local_session
 
 MASTER, POINTS, FEW = "local[1]", 5000, 256
 MODELS = {"GradientBoosting": GradientBoostingClassifier, "RandomForest": RandomForestClassifier}
-# Some seconds of work on each side: rows for this job by d, rows for lime by d and num_features.
-OURS = {10: 6144, 30: 3072, 100: 768}
+# Some seconds of work on each side: rows for this job by d (half of them with doubts), for lime by d and num_features.
+OURS = {10: 8192, 30: 8192, 100: 1536}
 LIME = {(10, 5): 10, (10, 10): 40, (30, 5): 5, (30, 10): 25, (100, 5): 2, (100, 10): 10}
 
 
@@ -146,24 +148,25 @@ def spent(work: Callable[[], object]) -> float:
 
 def measure(case: Case, num_features: int, repeats: int, scale: float) -> dict[str, list[float]]:
     """CPU milliseconds a row of each side and repeat, and those of a start."""
-    many = max(2 * FEW, int(OURS[case.d] * scale))
+    many = max(4 * FEW, int(OURS[case.d] * scale))
+    half = many // 2
     few_lime, many_lime = 1, 1 + max(1, int(LIME[case.d, num_features] * scale))
     plain, full = case.config(num_features, doubts=False), case.config(num_features, doubts=True)
     runs: dict[str, Callable[[], object]] = {
         "few": lambda: by_the_job(case, plain, FEW),
         "plain": lambda: by_the_job(case, plain, many),
-        "full": lambda: by_the_job(case, full, many),
+        "full": lambda: by_the_job(case, full, half),
         "lime few": lambda: by_lime(case, num_features, few_lime),
         "lime": lambda: by_lime(case, num_features, many_lime),
     }
     found: dict[str, list[float]] = {"start": [], "plain": [], "full": [], "lime": []}
     chance = random.Random(1)
-    for count in {FEW, many, few_lime, many_lime}:
+    for count in {FEW, half, many, few_lime, many_lime}:
         case.rows(count)
     for _ in range(repeats):
         once = {name: 1000 * spent(runs[name]) for name in chance.sample(list(runs), len(runs))}
-        for name in ("plain", "full"):
-            found[name].append((once[name] - once["few"]) / (many - FEW))
+        for name, count in (("plain", many), ("full", half)):
+            found[name].append((once[name] - once["few"]) / (count - FEW))
         found["start"].append(once["few"] - FEW * found["plain"][-1])
         found["lime"].append((once["lime"] - once["lime few"]) / (many_lime - few_lime))
     return found
