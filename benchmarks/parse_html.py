@@ -28,6 +28,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import turbohtml
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from benchmarks import html_baselines as baselines
@@ -161,9 +162,17 @@ def loop(make: Callable[[Pages], pa.Table], pages: Pages, copies: int) -> float:
     return time.monotonic() - began
 
 
+def parse_alone(corpus: Corpus, copies: int, folder: Path) -> float:
+    """The floor: bytes to characters to a tree, and nothing read off it."""
+    began = time.monotonic()
+    for _, body in corpus.pages * copies:
+        turbohtml.parse(body.decode("utf-8", "replace"), positions=False)
+    return time.monotonic() - began
+
+
 SIDES = (
-    Side("job in Spark, fields", "spark", 60, in_spark(FIELDS, COMMON)),
-    Side("job in Spark, fast", "spark", 30, in_spark(FAST, (*COMMON, "main_text"))),
+    Side("job in Spark, fields", "spark", 80, in_spark(FIELDS, COMMON)),
+    Side("job in Spark, fast", "spark", 40, in_spark(FAST, (*COMMON, "main_text"))),
     Side("job in Spark, quality", "spark", 2, in_spark(QUALITY, (*COMMON, "main_text"))),
     Side("BeautifulSoup UDF in Spark", "spark", 2, beautifulsoup_in_spark),
     Side("one process, fields", "process", 15, one_process(FIELDS, COMMON)),
@@ -172,6 +181,7 @@ SIDES = (
     Side("kernel, fields, all columns", "loop", 3, kernel_loop({"main_text": "none"}, tuple(JOB.output_schema.names))),
     Side("kernel, fast", "loop", 2, kernel_loop(FAST, (*COMMON, "main_text"))),
     Side("kernel, quality", "loop", 1, kernel_loop(QUALITY, (*COMMON, "main_text"))),
+    Side("parse alone", "loop", 6, parse_alone),
     Side("selectolax", "loop", 3, row_loop(baselines.read_selectolax)),
     Side("BeautifulSoup", "loop", 1, row_loop(baselines.read_beautifulsoup)),
     Side("trafilatura alone", "loop", 1, row_loop(baselines.read_trafilatura, ("main_text",))),
@@ -184,6 +194,7 @@ RATIOS = (
     ("job in Spark, fields", "one process, fields", 0.85),
     ("job in Spark, fast", "one process, fast", 0.85),
     ("kernel, fields", "selectolax", 1.2),
+    ("kernel, fields", "parse alone", None),
     ("kernel, fields", "BeautifulSoup", None),
     ("kernel, quality", "trafilatura alone", None),
 )
