@@ -111,7 +111,8 @@ def build(recipe: Recipe, cache: Path, prefix: Path | None = None) -> Path:
         else:
             shutil.copytree(prefix, made, symlinks=True)
         _refuse_old_code(made)
-        slim.slim(made, recipe.named)
+        if not (made / slim.IMPORTS).exists():  # an unpacked archive of ours is slim
+            slim.slim(made, recipe.named)
         packed = Path(folder) / "environment.tar.gz"
         _pack(made, packed)
         with contextlib.suppress(FileExistsError):  # somebody else's, of the same inputs

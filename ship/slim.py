@@ -48,8 +48,8 @@ EXCLUDES = (
 )
 # Data of distributions that others bring along: dropped, unless environment.yml names them.
 TRIMMED = {"babel": "*/babel/locale-data/*"}
-# These read their data through importlib.resources or pkgutil, which work in a zip.
-ZIP_SAFE = ("justext", "pytz", "tzdata")
+# These read their data through importlib.resources or pkgutil, which work in a zip, or not at all on an executor.
+ZIP_SAFE = ("argcomplete", "dateutil", "distutils", "justext", "pytz", "tqdm", "tzdata", "urllib3")
 # Distributions and the modules that each of them installs, for verify.
 IMPORTS = "imports.json"
 # Imports every distribution named in its arguments, prints what fails, one line each.

@@ -29,6 +29,7 @@ from ship.watch import Watch, say, stopped_by
 PROJECT = Path(__file__).resolve().parent.parent
 ENTRY = PROJECT / "lib" / "spark" / "main.py"
 YARN_CONF = PROJECT / "conf" / "spark" / "yarn.conf"
+OWN = "hdfs:///user/{user}/.fireball"
 # A worker, its forkserver and its child with a job's libraries loaded, measured: 3 x 130 MB.
 BASE_MB = 400
 DONE, BUG, WRONG, INCOMPLETE = 0, 1, 2, 4
@@ -81,7 +82,12 @@ class Submission:
     @property
     def end(self) -> str:
         """Where the driver says how it ended."""
-        return f"{self.root}/ends/{self.id}.json"
+        return f"{self.own}/ends/{self.id}.json"
+
+    @property
+    def own(self) -> str:
+        """A folder of who submits: `root` may be a colleague's, and closed for writing."""
+        return OWN.replace("{user}", _user())
 
     @property
     def in_cluster(self) -> bool:
@@ -186,7 +192,7 @@ def submit(request: Request) -> End:
     submission = prepare(request)
     with _storage_answers(submission.root):
         ready(submission)
-        inputs = tuple(_on_the_cluster(uri, submission.root) for uri in request.inputs)
+        inputs = tuple(_on_the_cluster(uri, submission.own) for uri in request.inputs)
     with tempfile.TemporaryDirectory(prefix="fireball-") as name:
         folder = Path(name)
         (folder / "request.json").write_bytes(msgspec.json.encode(for_driver(replace(request, inputs=inputs))))
@@ -215,12 +221,12 @@ def for_driver(request: Request) -> Request:
     return replace(request, spark_conf={})
 
 
-def _on_the_cluster(uri: str, root: str) -> str:
+def _on_the_cluster(uri: str, own: str) -> str:
     """Put the bundled sample there; what users name is there already."""
     if not uri.startswith("file://"):
         return uri
     folder = storage.local_path(uri)
-    target = f"{root}/samples/{folder.name}"
+    target = f"{own}/samples/{folder.name}"
     for file in storage.list_files(uri):
         copy = target + file.uri.removeprefix(uri)
         if not storage.exists(copy):  # a copy anew would be a changed input to earlier runs

@@ -40,7 +40,7 @@ def main(request_file: str, end_uri: str) -> int:
     except OSError as wrong:  # storage is full, in safe mode, or denies
         code, summary, error = 4, {}, f"error: {wrong.filename or ''} {wrong.strerror or wrong}; {AGAIN}"
     except Exception:
-        code, summary, error = 1, {}, traceback.format_exc()
+        code, summary, error = 1, {}, traceback.format_exc().rstrip()
     if error and json.loads(Path(request_file).read_bytes())["deploy_mode"] == "cluster":
         print(error, file=sys.stderr)  # into the container's log; elsewhere who submitted says it
     storage.write_bytes(end_uri, json.dumps({"exit_code": code, "summary": summary, "error": error}).encode())

@@ -46,6 +46,7 @@ class User:
     checkout: Path
     hadoop: MiniHadoop
     pages: str = ""  # a folder of so many small pages
+    name: str = "ada"
     cache: str = "cache"
     shell: tuple[tuple[str, str], ...] = ()  # more of their environment
 
@@ -62,7 +63,7 @@ class User:
     def env(self) -> dict[str, str]:
         own = {
             "HADOOP_CONF_DIR": str(self.hadoop.conf_dir),
-            "HADOOP_USER_NAME": "ada",
+            "HADOOP_USER_NAME": self.name,
             "XDG_CACHE_HOME": str(self.checkout / self.cache),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_SUBMIT_OPTS": FAST,
@@ -192,8 +193,10 @@ def user(hadoop: MiniHadoop, channel: str, tmp_path_factory: pytest.TempPathFact
     for number, name in enumerate(EVERY_PAGE):
         page = f"<html><title>page {number}</title><p>Text of page {number}. <a href='/x{number}'>x</a></html>"
         storage.write_bytes(f"{folder}/{name}", page.encode())
-    hadoop.fs("-mkdir", "-p", "/user/ada", "/shared", "/out")
-    hadoop.fs("-chown", "ada", "/user/ada", "/shared", "/out")
+    hadoop.fs("-mkdir", "-p", "/user/ada", "/user/grace", "/shared", "/out")
+    hadoop.fs("-chown", "ada", "/user/ada", "/shared")
+    hadoop.fs("-chown", "grace", "/user/grace")
+    hadoop.fs("-chmod", "1777", "/out")
     return User(checkout, hadoop, folder)
 
 

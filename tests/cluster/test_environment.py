@@ -86,6 +86,7 @@ def test_two_builds_at_once_give_one_archive(recipe: Recipe, tmp_path: Path) -> 
 def test_an_existing_conda_environment_can_be_packed_instead(recipe: Recipe, archive: Path, tmp_path: Path) -> None:
     packed = environment.build(recipe, tmp_path, environment.unpacked(archive))
     assert packed.name != recipe.name
+    assert environment.verify(packed, recipe) == []
 
 
 def test_a_version_that_does_not_exist_is_one_line(recipe: Recipe, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from cluster.conftest import EVERY_PAGE, PAGES, User, ended, until
@@ -62,7 +62,8 @@ def test_a_dead_node_costs_no_row(shipped: User) -> None:
     lost = hadoop.containers(application, node=victim)
     hadoop.kill(victim)
     for pid in lost:  # the machine is gone, not only its NodeManager
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     try:
         end = ended(process)
     finally:

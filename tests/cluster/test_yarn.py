@@ -74,7 +74,7 @@ def a_colleague_builds_uploads_and_fetches_nothing(user: User) -> None:
         "spark.pyspark.python /nowhere/python\nspark.yarn.appMasterEnv.PYSPARK_PYTHON /nowhere/python\n"
         "spark.executorEnv.PYTHONPATH /nowhere\n"
     )
-    colleague = replace(user, cache="colleague", shell=(("SPARK_CONF_DIR", str(conf)),))
+    colleague = replace(user, name="grace", cache="colleague", shell=(("SPARK_CONF_DIR", str(conf)),))
     before = user.archives(), downloads(user.hadoop), storage.stat(f"{user.root}/{user.archives()[0]}").stamp
     end = colleague.run("colleague")
     assert (end.code, end.summary["ok"]) == (0, PAGES), end.stderr
@@ -83,7 +83,7 @@ def a_colleague_builds_uploads_and_fetches_nothing(user: User) -> None:
 
 
 def a_colleague_in_client_mode_takes_the_archive_from_the_cluster(user: User) -> None:
-    end = replace(user, cache="client").run("colleague-client", mode="client")
+    end = replace(user, name="grace", cache="client").run("colleague-client", mode="client")
     assert (end.code, end.summary["ok"]) == (0, PAGES), end.stderr
     assert "building" not in end.stderr
 
