@@ -42,7 +42,9 @@ def make_kernel(config: HarmPages) -> Kernel:
     def kernel(batch: pa.RecordBatch) -> pa.RecordBatch:
         if config.harm == "memory":
             _take_memory(config.once)
-        return pa.record_batch([pa.array([len(page) for page in batch["content"].to_pylist()])], names=["size"])
+        return pa.record_batch(
+            [pa.array([len(page) for page in batch["content"].to_pylist()], pa.int64())], names=["size"]
+        )
 
     return kernel
 
