@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -33,10 +32,19 @@ class Watch:
     last_lines: list[str] = field(default_factory=list)
     asked: bool = False
     detached: bool = False
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def follow(self, lines: IO[str]) -> None:
         """Until spark-submit ends."""
-        threading.Thread(target=self._progress, daemon=True).start()
+        progress = threading.Thread(target=self._progress)
+        progress.start()
+        try:
+            self._read(lines)
+        finally:  # a thread still inside the HDFS client when Python ends aborts it, and the exit code is lost
+            self.ended.set()
+            progress.join()
+
+    def _read(self, lines: IO[str]) -> None:
         for line in lines:
             self.last_lines = [*self.last_lines[-30:], line.rstrip()]
             if not self.application and (found := re.search(r"Submitted application (application_\d+_\d+)", line)):
@@ -61,8 +69,7 @@ class Watch:
 
     def _progress(self) -> None:
         told = (-1, -1)
-        while self.process.poll() is None:
-            time.sleep(POLL_SECONDS)
+        while not self.ended.wait(POLL_SECONDS):
             state = self._state()
             if not state:
                 continue
