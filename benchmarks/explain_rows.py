@@ -1,4 +1,4 @@
-"""CPU milliseconds a row in Spark: this job against lime in a plain Python UDF; memory at 300 features. Minutes: 7.
+"""CPU milliseconds a row in Spark: this job against lime in a plain Python UDF; memory at 300 features.
 
 python -m benchmarks.explain_rows [--repeats N] [--scale X] [--only MODEL]
 
@@ -28,6 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ from lib.spark.session import local_session
 
 MASTER, POINTS, FEW = "local[1]", 5000, 256
 MODELS = {"GradientBoosting": GradientBoostingClassifier, "RandomForest": RandomForestClassifier}
+CHOSEN = (5, 10)
 # Some seconds of work on each side: rows for this job by d (half of them with doubts), for lime by d and num_features.
 OURS = {10: 8192, 30: 8192, 100: 1536}
 LIME = {(10, 5): 10, (10, 10): 40, (30, 5): 5, (30, 10): 25, (100, 5): 2, (100, 10): 10}
@@ -146,29 +148,31 @@ def spent(work: Callable[[], object]) -> float:
     return cpu_seconds() - before
 
 
-def measure(case: Case, num_features: int, repeats: int, scale: float) -> dict[str, list[float]]:
-    """CPU milliseconds a row of each side and repeat, and those of a start."""
+def measure(case: Case, repeats: int, scale: float) -> dict[int, dict[str, list[float]]]:
+    """By number of chosen features: CPU milliseconds a row of each side and repeat, and those of a start."""
     many = max(4 * FEW, int(OURS[case.d] * scale))
     half = many // 2
-    few_lime, many_lime = 1, 1 + max(1, int(LIME[case.d, num_features] * scale))
-    plain, full = case.config(num_features, doubts=False), case.config(num_features, doubts=True)
+    lime = {k: 1 + max(1, int(LIME[case.d, k] * scale)) for k in CHOSEN}
+    plain = {k: case.config(k, doubts=False) for k in CHOSEN}
     runs: dict[str, Callable[[], object]] = {
-        "few": lambda: by_the_job(case, plain, FEW),
-        "plain": lambda: by_the_job(case, plain, many),
-        "full": lambda: by_the_job(case, full, half),
-        "lime few": lambda: by_lime(case, num_features, few_lime),
-        "lime": lambda: by_lime(case, num_features, many_lime),
+        "few": lambda: by_the_job(case, plain[CHOSEN[0]], FEW),
+        "lime few": lambda: by_lime(case, CHOSEN[0], 1),
     }
-    found: dict[str, list[float]] = {"start": [], "plain": [], "full": [], "lime": []}
+    for k in CHOSEN:
+        runs[f"plain {k}"] = partial(by_the_job, case, plain[k], many)
+        runs[f"full {k}"] = partial(by_the_job, case, case.config(k, doubts=True), half)
+        runs[f"lime {k}"] = partial(by_lime, case, k, lime[k])
+    found: dict[int, dict[str, list[float]]] = {k: {s: [] for s in ("start", "plain", "full", "lime")} for k in CHOSEN}
     chance = random.Random(1)
-    for count in {FEW, half, many, few_lime, many_lime}:
+    for count in {FEW, half, many, 1, *lime.values()}:
         case.rows(count)
     for _ in range(repeats):
         once = {name: 1000 * spent(runs[name]) for name in chance.sample(list(runs), len(runs))}
-        for name, count in (("plain", many), ("full", half)):
-            found[name].append((once[name] - once["few"]) / (count - FEW))
-        found["start"].append(once["few"] - FEW * found["plain"][-1])
-        found["lime"].append((once["lime"] - once["lime few"]) / (many_lime - few_lime))
+        for k, sides in found.items():
+            sides["plain"].append((once[f"plain {k}"] - once["few"]) / (many - FEW))
+            sides["full"].append((once[f"full {k}"] - once["few"]) / (half - FEW))
+            sides["lime"].append((once[f"lime {k}"] - once["lime few"]) / (lime[k] - 1))
+            sides["start"].append(once["few"] - FEW * sides["plain"][-1])
     return found
 
 
@@ -187,7 +191,7 @@ def floor(d: int) -> float:
 def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=1, help="some 6 minutes each")
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of rows")
     parser.add_argument("--only", choices=MODELS, help="one model instead of both")
     given = parser.parse_args()
@@ -195,13 +199,16 @@ def main() -> None:
         warm = Case.make(place(folder, "warm"), 10, MODELS["GradientBoosting"])
         by_the_job(warm, warm.config(5, doubts=True), FEW)
         by_lime(warm, 5, 1)
-        print("| model | features | chosen | lime | ours | | with doubts | | start | dsyrk |", flush=True)
+        print(
+            "| model | features | chosen | lime ms | ours ms | ratio | with doubts ms | ratio | start ms | dsyrk ms |",
+            flush=True,
+        )
         print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|", flush=True)
         for name in [given.only] if given.only else MODELS:
             for d in OURS:
                 case = Case.make(place(folder, f"{name}{d}"), d, MODELS[name])
-                for k in (5, 10):
-                    say(name, d, k, measure(case, k, given.repeats, given.scale))
+                for k, found in measure(case, given.repeats, given.scale).items():
+                    say(name, d, k, found)
         wide = Case.make(place(folder, "wide"), 300, MODELS["GradientBoosting"])
         peak = by_the_job(wide, wide.config(10, doubts=True), 256)["memory_peak_mb"]
     print(f"\nworker memory at 300 features, with doubts: {peak} MB (memory_peak_mb of the report)")
@@ -220,7 +227,8 @@ def say(name: str, d: int, k: int, found: dict[str, list[float]]) -> None:
 
     def ratio(side: str) -> str:
         by_round = [one / other for one, other in zip(found["lime"], found[side], strict=True)]
-        return f"{statistics.median(by_round):.0f}x ({min(by_round):.0f}-{max(by_round):.0f})"
+        spread = f" ({min(by_round):.0f}-{max(by_round):.0f})" if len(by_round) > 1 else ""
+        return f"{statistics.median(by_round):.0f}x{spread}"
 
     print(
         f"| {name} | {d} | {k} | {middle['lime']:.1f} | {middle['plain']:.3f} | {ratio('plain')} "

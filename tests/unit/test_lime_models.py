@@ -16,6 +16,7 @@ from sklearn.ensemble import (
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
+    RandomForestClassifier,
     RandomForestRegressor,
 )
 from sklearn.linear_model import LogisticRegression
@@ -32,6 +33,7 @@ from lib.model.files import ModelFile, load
 ASK = Ask(num_samples=20_000, feature_selection="none", std_error=True)
 MODELS = {
     "forest": (RandomForestRegressor(10, max_depth=5, random_state=0), load_diabetes),
+    "forest's probabilities": (RandomForestClassifier(10, max_depth=5, random_state=0), load_breast_cancer),
     "boosting": (GradientBoostingRegressor(n_estimators=20, random_state=0), load_diabetes),
     "histograms": (HistGradientBoostingRegressor(max_iter=20), load_diabetes),
     "boosted log-odds": (GradientBoostingClassifier(n_estimators=20, random_state=0), load_breast_cancer),
@@ -47,8 +49,10 @@ def hood_of(x: np.ndarray, y: np.ndarray) -> Neighborhood:
 def test_many_points_tend_to_the_exact_weights(name: str) -> None:
     made, fetch = MODELS[name]
     x, y = fetch(return_X_y=True)
-    model, hood, block, label = made.fit(x, y), hood_of(x, y), x[:16], int("odds" in name)
-    said: Callable[[Any], Any] = model.decision_function if label else model.predict
+    model, hood, block, label = made.fit(x, y), hood_of(x, y), x[:16], int("odds" in name or "prob" in name)
+    said: Callable[[Any], Any] = model.decision_function if "odds" in name else model.predict
+    if "prob" in name:
+        said = lambda values: model.predict_proba(values)[:, 1]  # noqa: E731
 
     def column(values: np.ndarray) -> np.ndarray:
         return said(values).reshape(-1, 1)

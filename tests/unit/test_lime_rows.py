@@ -1,13 +1,16 @@
 """explain_rows from the door to the rows, without Spark."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.linear_model import Ridge
+from sklearn.tree import DecisionTreeRegressor
 
 from lib.errors import UsageError
 from lib.ledger import Ledger
@@ -15,6 +18,8 @@ from lib.lime.explainer import make_kernel
 from lib.lime.options import ExplainRows
 from lib.lime.points import write_points
 from lib.lime.prepare import prepare
+from lib.lime.survey import Feature
+from lib.model.files import ModelFile
 from lib.output import Output
 from lib.sources.table import TableSource
 
@@ -84,6 +89,28 @@ def test_a_value_beyond_the_training_range_is_warned_of(rows: pa.StructArray) ->
     out = kernel(batch(changed(rows.slice(0, 1), "mean_radius", [1e6])))
 
     assert out["warnings"].to_pylist() == [["outside_training: mean_radius"]]
+
+
+def test_each_doubt_about_a_row_is_a_warning(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    year = np.where(random.random(400) < 0.5, 2000.0, random.integers(2001, 2020, 400))
+    colour, noise = random.choice([3, 5], 400), random.normal(size=400)
+    pq.write_table(pa.table({"year": year, "colour": colour, "noise": noise}), tmp_path / "training.parquet")
+    # Where both others agree: no line says that.
+    model = DecisionTreeRegressor().fit(np.column_stack([year, colour, noise]), (year > 2000) * (colour == 5) * noise)
+    joblib.dump(model, tmp_path / "m.joblib")
+    file = ModelFile(
+        path=f"{tmp_path}/m.joblib", sha256=hashlib.sha256((tmp_path / "m.joblib").read_bytes()).hexdigest()
+    )
+    features = (Feature("year"), Feature("colour", "categorical"), Feature("noise"))
+    config = ExplainRows(file, features, num_samples=300, num_features=1, training=(f"{tmp_path}/training.parquet",))
+    rows = pa.array([{"year": 2000.0, "colour": 5, "noise": 0.1}, {"year": 2030.0, "colour": 4, "noise": 0.1}])
+
+    out = make_kernel(prepare(config, []))(batch(rows)).to_pylist()
+
+    assert out[0]["warnings"] == ["low_fit", "degenerate_bin: year"]
+    assert sorted(out[1]["warnings"]) == ["low_fit", "outside_training: year", "unseen_category: colour"]
+    assert [row["compat"] for row in out] == ["fixed", "fixed"]
 
 
 def test_the_library_and_the_bank_agree(rows: pa.StructArray) -> None:
