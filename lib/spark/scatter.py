@@ -19,12 +19,14 @@ from lib.spark import session
 
 def scatter(request: Request) -> Scatter:
     """A Scatter in the request's session, which is started once there are two values."""
+    if request.master == "yarn":  # there, a driver that starts none is taken for a failed one
+        session.get_session(_name(request), request)
 
     def everywhere(function: Callable[[A], B], values: Sequence[A]) -> Iterator[B]:
         if len(values) < 2:
             yield from map(function, values)
             return
-        spark = session.get_session(f"fireball {request.job.rpartition('.')[2]}", request)
+        spark = session.get_session(_name(request), request)
         folder = f"{request.output}/_tmp/{uuid.uuid4().hex}"
         try:
             numbers = spark.range(len(values), numPartitions=len(values))
@@ -38,6 +40,10 @@ def scatter(request: Request) -> Scatter:
             storage.remove(folder)
 
     return everywhere
+
+
+def _name(request: Request) -> str:
+    return f"fireball {request.job.rpartition('.')[2]}"
 
 
 @dataclass(frozen=True)

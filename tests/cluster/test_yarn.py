@@ -17,6 +17,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cluster.conftest import EVERY_PAGE, PAGES, User, ended, until
 from cluster.minihadoop import MiniHadoop
@@ -114,6 +117,25 @@ def without_an_input_the_sample_is_read_by_as_many_executors_as_it_takes(user: U
     end = ended(user.launch([*command[:at], *command[at + 2 :]]))
     assert end.code == 0, end.stderr
     assert end.summary["records"] > 0
+
+
+def a_task_reads_its_table_in_the_cluster_and_makes_the_laptops_model(user: User) -> None:
+    random = np.random.default_rng(0)
+    rows = pa.table({**{f"x{i}": random.normal(size=450_000) for i in range(20)}, "y": random.integers(0, 2, 450_000)})
+    pq.write_table(rows, user.checkout / "rows.parquet", row_group_size=100_000)
+    storage.write_file(user.out("table/rows.parquet"), user.checkout / "rows.parquet")  # 72 MB: two parts
+    set_to = ("--set", "label=y", "--set", "max_rows=2000", "--set", "max_iter=3")
+    laptop = user.ask("train_model", "--input", user.out("table"), "--output", user.out("model-laptop"), *set_to)
+    command = [user.out("table") if part == user.pages else part for part in user.command("model", *set_to)]
+    command = [part for part in command if part != "run.record_memory_mb=512"]
+    command[3] = "train_model"
+    command.remove("--set")
+    cluster = ended(user.launch(command))
+    assert (laptop.code, cluster.code) == (0, 0), cluster.stderr
+    assert cluster.summary["accuracy"] == laptop.summary["accuracy"]
+    for name in ("model.joblib", "spec.json", "manifest.json"):
+        found = [storage.read_bytes(f"{user.out(out)}/{name}") for out in ("model-laptop", "model")]
+        assert found[0] == found[1]
 
 
 # How runs end.
@@ -330,6 +352,7 @@ SCENARIOS = (
     a_node_keeps_one_copy_for_everybody,
     an_existing_conda_environment_is_shipped_instead,
     without_an_input_the_sample_is_read_by_as_many_executors_as_it_takes,
+    a_task_reads_its_table_in_the_cluster_and_makes_the_laptops_model,
     a_finished_run_is_not_done_again,
     too_many_failed_records_are_exit_3_and_no_second_attempt_runs_them_again,
     what_the_driver_refuses_is_one_line_and_exit_2,
