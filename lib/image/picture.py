@@ -43,6 +43,7 @@ class Picture:
     had_icc: bool = False
     orientation: int | None = None
     animated: bool = False
+    upright: bool = False  # the orientation has been applied
 
     def alpha(self) -> Bytes | None:
         """(height, width) without gaps, None where there is none."""
@@ -75,7 +76,7 @@ def decode(content: bytes, max_pixels: int) -> Picture:
     """Read a picture of any format, upright. Raises NoPicture."""
     form = sniff(content)
     picture = _decode_png(content, max_pixels) if form == "png" else _decode_other(content, form, max_pixels)
-    if picture.orientation in TURNS:
+    if picture.orientation in TURNS and not picture.upright:
         picture.pixels = _turned(picture.pixels, *TURNS[picture.orientation])
     return picture
 
@@ -156,6 +157,9 @@ def _decode_other(content: bytes, form: str, max_pixels: int) -> Picture:
             color_type, width, height = image.mode, image.width, image.height
             orientation = image.getexif().get(ORIENTATION)
             pixels = _eight_bits(image)
+            upright = ORIENTATION not in image.getexif()  # Pillow turns a TIFF when it loads it
+            if upright and orientation in TURNS and TURNS[orientation][0]:
+                width, height = height, width
     except Image.DecompressionBombError as error:
         raise NoPicture("too_many_pixels", str(error)) from None
     except UnidentifiedImageError:
@@ -176,6 +180,7 @@ def _decode_other(content: bytes, form: str, max_pixels: int) -> Picture:
         "icc_profile" in image.info,
         orientation if isinstance(orientation, int) else None,
         getattr(image, "n_frames", 1) > 1,
+        upright,
     )
 
 

@@ -7,10 +7,11 @@ import subprocess
 import sys
 import zlib
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 from unit.test_image_recipe import batch, icon, saved
 
 from lib.image.header import PNG_SIGNATURE
@@ -125,19 +126,45 @@ def test_formats_are_known_by_their_bytes(form: str) -> None:
     assert row["mode_used"] == "composite"
 
 
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "ICO", "GIF"])
+def test_a_shape_in_alpha_is_one_in_every_format_that_has_alpha(form: str) -> None:
+    image = icon((64, 64))
+    if form == "GIF":  # one transparent index
+        image.putalpha(image.getchannel("A").point(lambda value: 255 * (value > 127)))
+    options = {"lossless": True, "exact": True} if form == "WEBP" else {}
+    row = row_of(saved(image, form, **options), ConvertImages(size=64, encoding="raw"))
+    assert (row["format"], row["class"], row["mode_used"]) == (form.lower(), "alpha_only", "alpha_luma")
+    assert row["image"] == (~np.array(image.getchannel("A"))).tobytes()
+
+
 def test_cmyk_becomes_rgb_and_says_what_it_was() -> None:
     row = row_of(saved(Image.new("CMYK", (20, 20), (0, 255, 255, 0)), "JPEG"))
     assert (row["status"], row["src_color_type"]) == ("ok", "CMYK")
 
 
-def test_orientation_is_applied() -> None:
-    image = Image.new("L", (8, 8), 0)
-    image.putpixel((0, 0), 255)
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_orientation_is_applied(form: str) -> None:
+    image = Image.new("L", (16, 32), 0)
+    image.paste(255, (0, 0, 8, 16))
     exif = Image.Exif()
     exif[274] = 6  # a quarter turn clockwise: the top left goes to the top right
-    row = row_of(saved(image, "PNG", exif=exif), ConvertImages(size=8, encoding="raw"))
-    assert row["exif_orientation"] == 6
-    assert row["image"] == bytes([0] * 7 + [255]) + bytes(56)
+    row = row_of(saved(image, form, exif=exif), ConvertImages(size=16, encoding="raw", fit="stretch"))
+    assert (row["exif_orientation"], row["src_width"], row["src_height"]) == (6, 16, 32)
+    dark = np.frombuffer(row["image"], np.uint8).reshape(16, 16) < 128  # type: ignore[call-overload]
+    assert [bool(corner) for corner in (dark[2, 2], dark[2, 13], dark[13, 2], dark[13, 13])] == [
+        True,
+        False,
+        True,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_a_colour_profile_is_noted(form: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.new("RGB", (16, 16), (200, 30, 30))
+    found = [row_of(saved(image, form, icc_profile=icc))["had_icc"] for icc in (profile, None)]
+    assert found == [True, False]
 
 
 def test_an_animation_gives_its_first_frame() -> None:
