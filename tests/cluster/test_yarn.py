@@ -132,7 +132,6 @@ def a_task_reads_its_table_in_the_cluster_and_makes_the_laptops_model(user: User
     command.remove("--set")
     cluster = ended(user.launch(command))
     assert (laptop.code, cluster.code) == (0, 0), cluster.stderr
-    assert cluster.summary["accuracy"] == laptop.summary["accuracy"]
     for name in ("model.joblib", "spec.json", "manifest.json"):
         found = [storage.read_bytes(f"{user.out(out)}/{name}") for out in ("model-laptop", "model")]
         assert found[0] == found[1]
