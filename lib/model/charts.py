@@ -42,6 +42,9 @@ def curves(title: str, lines: Mapping[str, Sequence[float]]) -> str:
         return f"{left + width * i / max(1, stages - 1):.1f},{top + height * (high - value) / spread:.1f}"
 
     parts = [_text(10, 20, title, bold=True), _line(left, top + height, left + width, top + height, FAINT)]
+    if low < 0 < high:
+        zero = top + height * high / spread
+        parts += [_line(left, zero, left + width, zero, FAINT), _text(left - 8, zero + 4, "0", anchor="end")]
     for share in (0.0, 0.5, 1.0):
         parts.append(_text(left - 8, top + height * share + 4, f"{high - spread * share:.3g}", anchor="end"))
     parts += [_text(left, top + height + 18, "1"), _text(left + width, top + height + 18, str(stages), anchor="end")]
