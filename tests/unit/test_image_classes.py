@@ -63,7 +63,14 @@ def test_gray_with_alpha_and_palettes_have_classes_too() -> None:
     assert class_of(palette)[:3] == ("alpha_only", 0.5, (255, 0, 0))
 
 
-def test_one_coloured_pixel_outside_the_sampled_rows_counts() -> None:
+def test_alpha_is_binary_if_all_rows_are() -> None:
+    sharp, smooth = [(0, 0, 0, 255), (0, 0, 0, 0)], [(0, 0, 0, 255), (0, 0, 0, 100)]
+    assert class_of(np.array([sharp, sharp], np.uint8))[3] == ["binary_alpha"]
+    assert class_of(np.array([smooth, sharp], np.uint8))[3] == []
+    assert class_of(np.array([sharp, smooth], np.uint8))[3] == []
+
+
+def test_one_coloured_pixel_beside_the_sampled_ones_counts() -> None:
     image = icon((240, 240))
     image.putpixel((120, 3), (255, 0, 0, 255))
     assert class_of(icon((240, 240)))[0] == "alpha_only"

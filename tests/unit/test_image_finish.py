@@ -19,6 +19,7 @@ from unit.test_image_recipe import batch, icon, saved
 from lib.image.finish import finish
 from lib.image.kernel import make_kernel
 from lib.image.options import ConvertImages
+from lib.image.sheets import Sheets
 from lib.output import Output
 
 # Black and white ink of one shape: different files, one picture. Number 4 is no picture.
@@ -107,3 +108,13 @@ def test_sheets_show_each_class_and_the_rejected(tmp_path: Path) -> None:
     folder = finished(tmp_path, ConvertImages()) / "sheets"
     assert sorted(path.name for path in folder.iterdir()) == ["alpha_only.png", "rejected.png"]
     assert np.array(Image.open(folder / "alpha_only.png")).min() == 0
+
+
+def test_a_sheet_shows_those_of_least_image_id_whatever_came_first(monkeypatch) -> None:
+    monkeypatch.setattr("lib.image.sheets.SHOWN", 2)
+    rows = [{"image_id": f"{number:016x}", "class": "opaque", "output_bytes": 1} for number in (7, 3, 9, 1)]
+    for order in (rows, rows[::-1]):
+        sheets = Sheets()
+        for row in order:
+            sheets.add(row)
+        assert sheets.image_ids() == {f"{1:016x}", f"{3:016x}"}

@@ -203,9 +203,22 @@ def test_letterbox_pads_with_background() -> None:
 
 
 def test_rows_do_not_depend_on_the_batch() -> None:
-    contents = [saved(icon((size, size), (size, 0, 0))) for size in (48, 64, 48, 48, 64, 48, 48, 32)]
+    sizes = (48, 64, 48, 48, 64, 48, 48, 32)
+    contents = [saved(icon((size, size)).rotate(20 * turn)) for turn, size in enumerate(sizes)]
     together = KERNEL(batch(*contents)).column("pixel_sha256").to_pylist()
+    assert len(set(together)) == 8
     assert together == [row_of(content)["pixel_sha256"] for content in contents]
+
+
+def test_pictures_of_one_plane_and_of_three_share_a_pack() -> None:
+    shape = icon((48, 48))
+    noise = [Image.merge("RGB", [Image.effect_noise((48, 48), 90)] * 3) for _ in range(3)]
+    for picture in noise:
+        picture.putpixel((0, 0), (255, 0, 0))
+    contents = [saved(picture) for picture in (noise[0], noise[1], shape, shape, noise[2], shape)]
+    config = ConvertImages(channels="RGB")
+    together = make_kernel(config)(batch(*contents)).column("pixel_sha256").to_pylist()
+    assert together == [row_of(content, config)["pixel_sha256"] for content in contents]
 
 
 def test_what_is_no_pixel_never_reaches_a_decoder() -> None:
