@@ -14,7 +14,7 @@ import pyarrow as pa
 from lib.job import Job, Kernel
 from lib.output import Output
 
-HOLD = "import time; held = bytearray(400 << 20); time.sleep(60)"
+HOLD = "import time; held = b'x' * (400 << 20); time.sleep(60)"  # zeros would not be resident
 
 
 @dataclass(frozen=True)

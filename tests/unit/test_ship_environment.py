@@ -89,3 +89,12 @@ def test_only_packages_that_can_be_imported_from_a_zip_go_into_one(tmp_path: Pat
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
     assert [path.name for path in slim._pure(tmp_path)] == ["pure", "single.py"]
+
+
+def test_on_another_platform_one_is_told_where_to_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    with pytest.raises(
+        UsageError, match=r"on Linux x86-64, not on darwin arm64: run `scripts/run.sh env build` on an edge"
+    ):
+        environment.build(RECIPE, tmp_path)
