@@ -218,7 +218,9 @@ def python_that_does_not_work_on_the_nodes_is_one_line_and_exit_2(user: User) ->
 
 def a_killed_worker_costs_no_row(user: User) -> None:
     process = in_the_middle(user, "worker")
-    os.kill(user.hadoop.containers(user.application("worker"), "pyspark.daemon")[-1], signal.SIGKILL)
+    worker = user.hadoop.containers(user.application("worker"), "pyspark.daemon")[-1]
+    assert "/environment-" in str(Path(f"/proc/{worker}/exe").readlink())
+    os.kill(worker, signal.SIGKILL)
     end = ended(process)
     assert end.code == 0, end.stderr
     assert user.names("worker") == EVERY_PAGE
@@ -288,6 +290,18 @@ def whatever_ends_it_in_cluster_mode_the_same_command_goes_on(user: User) -> Non
     finishes(user, "cluster-ends")
 
 
+def ctrl_c_again_kills_the_application(user: User) -> None:
+    process = in_the_middle(user, "twice")
+    run = json.loads(storage.read_bytes(f"{user.out('twice')}/_state/run.json"))
+    process.send_signal(signal.SIGINT)
+    until(lambda: storage.exists(f"{user.out('twice')}/_tmp/{run['run']}/stop"), "it was heard", 60)
+    process.send_signal(signal.SIGINT)
+    end = ended(process)
+    assert end.code == 4, end.stderr
+    assert f"ending {run['application']}" in end.stderr
+    assert user.hadoop.application(run["application"])["state"] in ("KILLED", "FINISHED", "FAILED")
+
+
 def ctrl_c_and_sigterm_end_client_mode_in_good_order(user: User) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         process = in_the_middle(user, "client-ends", mode="client")
@@ -345,6 +359,7 @@ def a_full_quota_is_exit_4_and_the_same_command_goes_on(user: User) -> None:
 SCENARIOS = (
     whatever_ends_it_in_cluster_mode_the_same_command_goes_on,  # the longest first
     ctrl_c_and_sigterm_end_client_mode_in_good_order,
+    ctrl_c_again_kills_the_application,
     a_colleague_builds_uploads_and_fetches_nothing,
     laptop_client_and_cluster_give_the_same_rows,
     a_colleague_in_client_mode_takes_the_archive_from_the_cluster,
