@@ -310,6 +310,8 @@ class MiniHadoop:
             "yarn.nodemanager.resource.cpu-vcores": self.node_cores,
             # YARN killing a container over its memory is a case that happens.
             "yarn.nodemanager.pmem-check-enabled": "true",
+            # By default the NodeManager leaves it to cgroups, whether it has them or not.
+            "yarn.nodemanager.resource.memory.enforced": "false",
             "yarn.nodemanager.vmem-check-enabled": "false",
             "yarn.nodemanager.container-monitor.interval-ms": 500,
             "yarn.nodemanager.env-whitelist": "JAVA_HOME,PATH,LANG,TZ",
