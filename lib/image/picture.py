@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,26 +151,16 @@ def _turned(pixels: Bytes, transpose: bool, rows: bool, columns: bool) -> Bytes:
 
 def _decode_other(content: bytes, form: str, max_pixels: int) -> Picture:
     """Any format but PNG, by Pillow, held to the format that the first bytes say."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own bomb warning comes at another limit.
-            image = Image.open(io.BytesIO(content), formats=(form.upper(),))
-            check_size(image.width, image.height, max_pixels)
-            color_type, width, height = image.mode, image.width, image.height
-            orientation = image.getexif().get(ORIENTATION)
-            pixels = _eight_bits(image)
-            upright = ORIENTATION not in image.getexif()  # Pillow turns a TIFF when it loads it
-            if upright and orientation in TURNS and TURNS[orientation][0]:
-                width, height = height, width
-    except Image.DecompressionBombError as error:
-        raise NoPicture("too_many_pixels", str(error)) from None
-    except UnidentifiedImageError:
-        raise NoPicture("corrupt_image", f"begins like {form}, and is not") from None
-    except NoPicture:
-        raise
-    except Exception as error:
-        code = "truncated" if "truncated" in str(error).lower() else "corrupt_image"
-        raise NoPicture(code, f"{form}: {error}") from None
+    with _told_apart(form):
+        image = Image.open(io.BytesIO(content), formats=(form.upper(),))
+        check_size(image.width, image.height, max_pixels)
+        color_type, width, height = image.mode, image.width, image.height
+        orientation = image.getexif().get(ORIENTATION)
+        pixels = _eight_bits(image)
+        upright = ORIENTATION not in image.getexif()  # Pillow turns a TIFF when it loads it
+        animated = getattr(image, "n_frames", 1) > 1
+    if upright and orientation in TURNS and TURNS[orientation][0]:
+        width, height = height, width
     return Picture(
         pixels,
         None,
@@ -179,9 +171,27 @@ def _decode_other(content: bytes, form: str, max_pixels: int) -> Picture:
         16 if color_type.startswith("I;16") else 1 if color_type == "1" else 8,
         "icc_profile" in image.info,
         orientation if isinstance(orientation, int) else None,
-        getattr(image, "n_frames", 1) > 1,
+        animated,
         upright,
     )
+
+
+@contextmanager
+def _told_apart(form: str) -> Iterator[None]:
+    """Pillow's errors as NoPicture; its own bomb warning comes at another limit."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except NoPicture:
+        raise
+    except Image.DecompressionBombError as error:
+        raise NoPicture("too_many_pixels", str(error)) from None
+    except UnidentifiedImageError:
+        raise NoPicture("corrupt_image", f"begins like {form}, and is not") from None
+    except Exception as error:
+        code = "truncated" if "truncated" in str(error).lower() else "corrupt_image"
+        raise NoPicture(code, f"{form}: {error}") from None
 
 
 def _eight_bits(image: Image.Image) -> Bytes:

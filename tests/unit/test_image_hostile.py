@@ -102,6 +102,21 @@ def test_one_changed_byte_gives_a_row_of_a_known_code(at: int, value: int) -> No
     assert row["status"] in ("ok", "skipped") or row["error_code"] in ERROR_CODES
 
 
+OTHERS = {
+    form: saved(icon((32, 32)).convert("RGB" if form in ("JPEG", "BMP") else "RGBA"), form)
+    for form in ("JPEG", "WEBP", "GIF", "BMP", "TIFF", "ICO")
+}
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.sampled_from(sorted(OTHERS)), st.integers(0, 1 << 20), st.integers(0, 255), st.booleans())
+def test_damage_in_any_format_gives_a_row_of_a_known_code(form: str, place: int, value: int, cut: bool) -> None:
+    content = OTHERS[form]
+    at = place % len(content)
+    row = row_of(content[:at] + bytes([value]) + (b"" if cut else content[at + 1 :]))
+    assert row["status"] in ("ok", "skipped") or row["error_code"] in ERROR_CODES
+
+
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 17), st.integers(0, 7), st.integers(0, 2))
 def test_any_header_gives_a_row_of_a_known_code(
