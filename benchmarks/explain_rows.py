@@ -54,7 +54,7 @@ MODELS = {"GradientBoosting": GradientBoostingClassifier, "RandomForest": Random
 CHOSEN = (5, 10)
 # Some seconds of work on each side: rows for this job by d (half of them with doubts), for lime by d and num_features.
 OURS = {10: 8192, 30: 8192, 100: 1536}
-LIME = {(10, 5): 20, (10, 10): 60, (30, 5): 10, (30, 10): 40, (100, 5): 3, (100, 10): 16}
+LIME = {(10, 5): 40, (10, 10): 100, (30, 5): 20, (30, 10): 100, (100, 5): 5, (100, 10): 40}
 
 
 @dataclass(frozen=True)
