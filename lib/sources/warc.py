@@ -22,6 +22,7 @@ INDEX_BITS = 24  # records in one member
 PIECE_BITS = 51  # files of one split are smaller than 2^27 bytes, unless there is only one
 SHARED_BYTES = 1 << (PIECE_BITS - INDEX_BITS)
 PIECES = 1 << (63 - PIECE_BITS)
+NEVER = -1  # no record's number
 KEPT_HEADERS = ("content-encoding", "content-language", "last-modified", "link", "location", "x-robots-tag")
 
 Row = tuple[Any, ...]
@@ -130,7 +131,8 @@ class _Reader:
         self.window, self.rows, self.limits, self.announce = window, rows, limits, announce
         self.stop = 1 << 63 if stop is None else stop
         self.stopped = False
-        self._index = 0  # of the next record in its member
+        # Of records in their member: the next to give, the one that is being taken, the first with a false length.
+        self._index, self._taken, self._doubted = 0, 0, NEVER
 
     def plain(self, offset: int) -> Iterator[tuple[Row, int]]:
         """Records that lie there as they are."""
@@ -178,31 +180,31 @@ class _Reader:
         self, members: Members, member: Member, stream: Stream, index: int
     ) -> Generator[tuple[Row, int], None, int]:
         """Rows of a member from its record `index` on; gives where to read on."""
-        at, self._index = member.offset, index
-        careful, probe = False, None
+        at, self._index, self._doubted = member.offset, index, NEVER
+        careful = False
         while True:
             try:
                 return (yield from self._records(member, stream, self._index))
             except FalseLength:
-                probe = no_length_believed
+                self._doubted = self._taken
             except Damaged as found:
                 damage = found
                 if careful:
                     break
                 careful = True  # again, so that no record before the damage is lost with it
             member = members.member(self.window, at, careful)
-            stream = Stream(member.read, probe=probe)
+            stream = Stream(member.read)
         end = members.next_record(at + 1, self.window.size)
         code = "truncated" if damage.truncated and end == self.window.size else "corrupt_record"
         yield self.rows.failed(at, end - at, _number(self._index), code, str(damage)), self.rows.position(end, 0)
         return end
 
     def _records(self, member: Member, stream: Stream, index: int) -> Generator[tuple[Row, int], None, int]:
-        at, most = member.offset, self.limits.max_record_bytes
+        at = member.offset
         if not self._go(at, index):
             return at
-        for _ in range(index):
-            take_record(stream, most)
+        for number in range(index):
+            self._take(stream, number)
         record: Record | None = None
         while stream.hold(1):
             if record is not None:
@@ -210,7 +212,7 @@ class _Reader:
                 self._index = index = index + 1
                 if not self._go(at, index):
                     return at
-            record = take_record(stream, most)
+            record = self._take(stream, index)
         end = member.end or at
         number = _number(index)
         row = (
@@ -220,6 +222,13 @@ class _Reader:
         )
         yield row, self.rows.position(end, 0)
         return end
+
+    def _take(self, stream: Stream, number: int) -> Record:
+        """A member's record; from the first one on whose length was false, no length beyond the limit is believed."""
+        self._taken = number
+        if number == self._doubted:
+            stream.probe = no_length_believed
+        return take_record(stream, self.limits.max_record_bytes)
 
     def _go(self, offset: int, index: int) -> bool:
         """Announce the record, unless it is where to stop."""

@@ -27,7 +27,7 @@ _FOLD = re.compile(r"\r?\n[ \t]+")  # a header that goes on in the next line
 
 
 class FalseLength(Exception):
-    """A record's Content-Length was believed, and nothing ends there: read again, with no such length believed."""
+    """A record's Content-Length was believed, and nothing ends there: read again, and believe it no more."""
 
 
 class Stream:

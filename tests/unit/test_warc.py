@@ -213,6 +213,19 @@ def test_huge_content_length_does_not_hide_the_rest(tmp_path: Path, name: str, l
     assert tiles(rows, len(data))
 
 
+def test_a_false_length_costs_no_earlier_record_that_holds_an_archive(tmp_path: Path) -> None:
+    archive = record(1, b"\r\n\r\n".join(PAGES) + bytes(1_200_000))
+    pages = [PAGES[0], archive, PAGES[2], record(3, b"false", length=9_000_000), PAGES[4]]
+    data = whole(b"".join(pages))
+    rows = read([write(tmp_path, data)])
+    assert brief(rows) == [
+        ("ok", None, "0"), ("failed", "oversize", None), ("ok", None, "2"), ("ok", None, "3"), ("ok", None, "4"),
+    ]  # fmt: skip
+    (split,) = splits([f"file://{tmp_path}/a.warc.gz"], 1 << 40)
+    for i, row in enumerate(rows):
+        assert read_split(split, start=row["position"]) == rows[i:]
+
+
 def test_a_false_length_behind_which_a_member_is_damaged_costs_no_record_before_the_damage(tmp_path: Path) -> None:
     pages = [PAGES[1], record(0, b"body", length=2_100_000), *[record(i, noise(200_000, i)) for i in range(2, 12)]]
     data = bytearray(whole(b"".join(pages)))
