@@ -26,7 +26,7 @@ from lib.part import read_receipt
 from lib.receipt import Receipt
 from lib.split import Piece, Split
 
-FORMAT = 1
+FORMAT = 2  # of plans and parts: an output of another is not gone on with
 STALE_SECONDS = 60  # a heartbeat older than this is a dead run's
 HEARTBEAT_SECONDS = 5
 

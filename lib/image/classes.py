@@ -37,12 +37,12 @@ class Class:
 def classify(picture: Picture, alpha: Bytes | None) -> Class:
     """See the rule above."""
     if alpha is None:
-        return Class("opaque", 1.0, _mean(_planes(_sampled(picture))), [])
+        return Class("opaque", 1.0, _mean_of_all(picture), [])
     low, high = int(alpha.min()), int(alpha.max())
     if high == 0:
         return Class("empty", 0.0, None, [])
     if low == 255:
-        return Class("opaque", 1.0, _color_of_all(picture) or _mean(_planes(_sampled(picture))), [])
+        return Class("opaque", 1.0, _color_of_all(picture) or _mean_of_all(picture), [])
     visible = alpha >= VISIBLE
     coverage = np.count_nonzero(visible) / alpha.size
     flags = ["binary_alpha"] if high == 255 and low == 0 and _is_binary(alpha) else []
@@ -140,6 +140,12 @@ def _spread_of_all(picture: Picture, visible: NDArray[np.bool_]) -> int:
     colors = picture.colors()
     channels = (np.ascontiguousarray(colors[..., i]) for i in range(colors.shape[2]))
     return max(int((one & ~hidden).max()) - int((one | hidden).min()) for one in channels)
+
+
+def _mean_of_all(picture: Picture) -> Color | None:
+    """Of an opaque picture, whose alpha is no colour."""
+    planes = _planes(_sampled(picture))
+    return _mean(planes if len(planes) in (1, 3) else planes[:-1])
 
 
 def _mean(colors: Bytes) -> Color | None:

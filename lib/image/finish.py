@@ -104,7 +104,7 @@ def write_sheets(output: Output, config: ConvertImages) -> None:
     sheets = Sheets()
     for row in _rows(output, ["image_id", "output_bytes", "class", "error_code", "source_path", "source_member"]):
         sheets.add(row)
-    shown = pa.array(sorted(sheets.image_ids()))
+    shown = pa.array(sorted(sheets.image_ids()), pa.string())
     for batch in output.scan(["image_id", "image", "width", "height", "channels"]):
         for row in batch.filter(pc.is_in(batch["image_id"], shown)).to_pylist():
             sheets.draw(row, config.encoding)

@@ -119,7 +119,7 @@ class Run:
     def run(self) -> End:
         """Claim, plan, do, prove."""
         if self.request.overwrite or self.ledger.identity() is None:  # before anything is deleted or written
-            looked_at = self.files if self.request.limit is None else islice(self.files, 1)
+            looked_at = islice(self.files, self.request.limit)
             planning.check(self.sources, looked_at, self.request.source, thorough=self.request.overwrite)
         self.ledger.claim(self.identity, self.request.overwrite)
         splits = self._plan()

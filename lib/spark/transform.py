@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema  # not public, and the only way from one schema to the other
 
 from lib.job import Job
+from lib.memory import keep_freed_memory
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status
 from lib.rows import Rows, conform, written_schema
 
@@ -39,6 +40,7 @@ class _Step:
     config: Any
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        keep_freed_memory()
         rows = Rows(self.job, self.job.make_kernel(self.config))
         for batch in batches:
             if batch.num_rows:

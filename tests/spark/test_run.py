@@ -187,16 +187,19 @@ def test_an_overwrite_with_a_wrong_input_deletes_nothing(tmp_path, lines):
     assert stamps(tmp_path / "out") == before and not (tmp_path / "new").exists()
 
 
-def test_an_overwrite_with_a_damaged_table_deletes_nothing(tmp_path):
-    (tmp_path / "a.parquet").write_text("<html>")
+@pytest.mark.parametrize("limit", [None, 2])
+def test_an_overwrite_with_a_damaged_table_deletes_nothing(tmp_path, limit):
+    (tmp_path / "a.csv").write_text("image\nx\n")
+    (tmp_path / "b.parquet").write_text("<html>")
+    inputs = tuple(f"file://{tmp_path}/{name}" for name in ("a.csv", "b.parquet"))
     wanted = Request(
-        "jobs.convert_images", {}, {"table": {}}, RUN, (f"file://{tmp_path}/a.parquet",), f"file://{tmp_path}/out",
-        master="local[1]", overwrite=True,
+        "jobs.convert_images", {}, {"table": {}}, RUN, inputs, f"file://{tmp_path}/out",
+        master="local[1]", overwrite=True, limit=limit,
     )  # fmt: skip
     run = Run(wanted)
     run.ledger.claim(run.identity, False)
     before = stamps(tmp_path / "out")
-    with pytest.raises(UsageError, match=r"a.parquet: not a parquet file"):
+    with pytest.raises(UsageError, match=r"b.parquet: not a parquet file"):
         execute(wanted)
     assert before and stamps(tmp_path / "out") == before
 

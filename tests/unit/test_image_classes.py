@@ -63,6 +63,15 @@ def test_gray_with_alpha_and_palettes_have_classes_too() -> None:
     assert class_of(palette)[:3] == ("alpha_only", 0.5, (255, 0, 0))
 
 
+def test_alpha_is_no_colour_of_an_opaque_picture() -> None:
+    colors = rgba((0, 10, 20, 255), (0, 10, 40, 255))
+    assert class_of(colors) == ("opaque", 1.0, (0, 10, 30), [])
+    assert class_of(colors[..., :3].copy()) == ("opaque", 1.0, (0, 10, 30), [])
+    assert class_of(Image.fromarray(colors[..., :3].copy()).quantize(4)) == ("opaque", 1.0, (0, 10, 30), [])
+    assert class_of(colors[..., 2:].copy()) == ("opaque", 1.0, (30, 30, 30), [])
+    assert class_of(colors[..., 2].copy()) == ("opaque", 1.0, (30, 30, 30), [])
+
+
 def test_alpha_is_binary_if_all_rows_are() -> None:
     sharp, smooth = [(0, 0, 0, 255), (0, 0, 0, 0)], [(0, 0, 0, 255), (0, 0, 0, 100)]
     assert class_of(np.array([sharp, sharp], np.uint8))[3] == ["binary_alpha"]

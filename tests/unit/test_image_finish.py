@@ -110,6 +110,11 @@ def test_sheets_show_each_class_and_the_rejected(tmp_path: Path) -> None:
     assert np.array(Image.open(folder / "alpha_only.png")).min() == 0
 
 
+def test_a_run_without_a_single_picture_has_its_sheet_too(tmp_path: Path) -> None:
+    folder = finished(tmp_path, ConvertImages(), order=[4]) / "sheets"
+    assert [path.name for path in folder.iterdir()] == ["rejected.png"]
+
+
 def test_a_sheet_shows_those_of_least_image_id_whatever_came_first(monkeypatch) -> None:
     monkeypatch.setattr("lib.image.sheets.SHOWN", 2)
     rows = [{"image_id": f"{number:016x}", "class": "opaque", "output_bytes": 1} for number in (7, 3, 9, 1)]

@@ -16,7 +16,8 @@ def refuse(value: int) -> None:
     raise UsageError(f"not {value}")
 
 
-def test_answers_come_in_order_from_other_processes() -> None:
+def test_answers_come_in_order_from_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
     found = list(here(where, [3, 1, 2]))
 
     assert [value for value, _ in found] == [3, 1, 2]
