@@ -203,8 +203,8 @@ class _Reader:
         at = member.offset
         if not self._go(at, index):
             return at
-        for number in range(index):
-            self._take(stream, number)
+        for earlier in range(index):
+            self._take(stream, earlier)
         record: Record | None = None
         while stream.hold(1):
             if record is not None:
