@@ -259,9 +259,8 @@ def a_container_over_its_memory_is_killed_by_yarn_and_costs_no_row(user: User) -
     assert end.code == 0, end.stderr
     assert not once.exists()
     name = user.application("memory").removeprefix("application")
-    logs = "\n".join(user.hadoop.log(node, 100_000) for node in ("nm1", "nm2"))
-    assert f"[containerID=container{name}" in logs
-    assert "is running" in logs and "beyond the 'PHYSICAL' memory limit" in logs
+    logs = [line for node in ("nm1", "nm2") for line in user.hadoop.log(node, 100_000).splitlines()]
+    assert [line for line in logs if f"container{name}" in line and "beyond the 'PHYSICAL' memory limit" in line]
     assert user.names("memory") == EVERY_PAGE
 
 
