@@ -354,17 +354,20 @@ def compare_in_spark(packs: Path, count: int, rounds: int) -> None:
         "fast RGBA recipe in mapInArrow": (partial(run_udf, seed_fast_rgba), count),
         "plain Pillow at its best in mapInArrow": (partial(run_udf, best_pillow), count),
     }
-    columns: dict[str, dict[str, str]] = {}
+    print(f"{count} files of each kind in Spark on local[2], microseconds of CPU an icon:\n")
     for kind, (package, wanted) in KINDS.items():
         contents = choose(fetch(package, packs), wanted)
+        first = kind == next(iter(KINDS))
         with tempfile.TemporaryDirectory() as place:
-            if not columns:  # the JVM and its compiler
+            if first:  # the JVM and its compiler
                 run_all(sides, contents, Path(place) / "warm", 0.05)
             every = [run_all(sides, contents, Path(place) / str(again), 1) for again in range(rounds)]
         alone = measure({"kernel": kernel_of(contents)}, len(contents))["kernel"]
         cpu, wall = ({name: min(one[name][i] for one in every) for name in sides} for i in (0, 1))
-        columns[kind] = ratios_in_spark(cpu, wall, count, alone)
-    print_table(f"{count} files in Spark on local[2], microseconds of CPU an icon", columns)
+        found = ratios_in_spark(cpu, wall, count, alone)
+        if first:
+            print(f"| | {' | '.join(found)} |\n{'|---' * (len(found) + 1)}|")
+        print(f"| {kind} | {' | '.join(found.values())} |", flush=True)  # minutes pass before the next one
 
 
 def run_all(
@@ -387,7 +390,7 @@ def run_all(
 
 
 def ratios_in_spark(cpu: dict[str, float], wall: dict[str, float], count: int, alone: float) -> dict[str, str]:
-    """A column of the table; `alone` is the kernel's time for an icon in one process."""
+    """A row of the table; `alone` is the kernel's time for an icon in one process."""
     job, quarter, recipe, pillow = (name for name in cpu)
     each = {name: cpu[name] / count * 1e6 for name in (job, recipe, pillow)}
     more = count - count // 4
