@@ -30,6 +30,8 @@ def build_request(job: Job[Any] | Task[Any], options: argparse.Namespace, sample
     """Raise UsageError for anything wrong. Without --input, `samples/<job>` is read; `command` is to be typed again."""
     resolved = config.resolve(job, options.config, options.set)
     _check(options, getattr(job, "sources", ()))
+    if options.detach and isinstance(job, Task):
+        raise UsageError(f"--detach: {job.name} is one step, with no splits to follow")
     inputs = uris.input_uris(options.input or [_sample(samples / job.name)])
     output = uris.output_uri(options.output or f"out/{job.name}")
     uris.refuse_overlap(inputs, output)
@@ -84,6 +86,8 @@ def _sizes(options: argparse.Namespace) -> dict[str, str]:
     found = {name: getattr(options, name) for name in SIZES if getattr(options, name) is not None}
     if found and options.master.startswith("local"):
         raise UsageError(f"--{next(iter(found))}: is said of a cluster; of this machine --master local[N]")
+    if options.master.startswith("spark:") and (unknown := {"executors", "queue"} & found.keys()):
+        raise UsageError(f"--{min(unknown)}: needs --master yarn, got {options.master}")
     return {SIZES[name]: str(value) for name, value in found.items()}
 
 
@@ -112,7 +116,11 @@ def _refuse_local(inputs: Sequence[str], output: str) -> None:
 def _refuse_local_file(job: str, config: dict[str, Any]) -> None:
     """Small files travel inside the config (`inline`); a large one the nodes must find themselves."""
     for name, section in config.items():
-        if isinstance(section, dict) and str(section.get("path", "")).startswith("file://") and not section["inline"]:
+        if (
+            isinstance(section, dict)
+            and str(section.get("path", "")).startswith("file://")
+            and not section.get("inline")
+        ):
             path = section["path"].removeprefix("file://")
             raise UsageError(
                 f"{job}.{name}.path {path}: lies on this machine, where yarn's do not see it, and is too large to send "

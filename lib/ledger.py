@@ -195,9 +195,9 @@ class Lease:
         self._thread.start()
         return other if other and other["state"] == "running" and alive(other) else None
 
-    def at_work(self, application: str) -> None:
-        """Say at once which application does it: who wants to stop it must know."""
-        self.state["application"] = application
+    def say(self, **facts: Any) -> None:
+        """Add to the run's state at once: who wants to stop it, or leave it alone, must know."""
+        self.state.update(facts)
         self._write()
 
     def stop(self) -> None:

@@ -6,12 +6,14 @@ import argparse
 import json
 import sys
 import time
+from typing import Any
 
 from lib import accounts, inspection, uris
 from lib.ledger import Ledger
 
 DONE, WRONG, INCOMPLETE = 0, 1, 4
 POLL_SECONDS = 2.0
+TRIES = 60
 
 
 def status(options: argparse.Namespace) -> int:
@@ -27,7 +29,7 @@ def attach(options: argparse.Namespace) -> int:
     Ctrl-C ends the following, not the run. Raises UsageError where there is no run.
     """
     output, told = uris.output_uri(options.output), ""
-    while (found := inspection.status(output))["state"] == "running":
+    while (found := _patiently(output))["state"] == "running":
         if (now := _going(found)) != told:
             told = now
             print(now, file=sys.stderr, flush=True)
@@ -39,6 +41,16 @@ def attach(options: argparse.Namespace) -> int:
     known = report and report["exit_code"] == code
     print(json.dumps(accounts.summary(report) if known else {}, ensure_ascii=False))
     return INCOMPLETE if code is None else int(code)
+
+
+def _patiently(output: str) -> dict[str, Any]:
+    """The run's status, from storage that may be away for a minute or two."""
+    for _ in range(TRIES):
+        try:
+            return inspection.status(output)
+        except OSError:
+            time.sleep(POLL_SECONDS)
+    return inspection.status(output)
 
 
 def verify(options: argparse.Namespace) -> int:

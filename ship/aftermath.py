@@ -14,9 +14,10 @@ EXIT_CODES = {
     "-100": "its node was lost",
     "-104": "killed by YARN: over its memory",
     "-1000": "a file that it needs could not be fetched; what is missing is put back by the same command",
-    "13": "the driver never made a Spark session: its Python does not work there",
+    "13": "the driver never made a Spark session: usually its Python does not work there",
 }
 NO_SESSION = "13"
+SLOW = "Timed out waiting for SparkContext"  # ends with 13 too, but the driver was at work
 CODE = re.compile(r"\bexit(?:Code| code| status):? (-?\d+)", re.IGNORECASE)
 # A stack trace, and what YARN adds to every text.
 NOISE = re.compile(r"\s*(at |Caused by: |\.\.\. \d+ more|For more detailed output|\. Failing the application)")
@@ -36,6 +37,11 @@ class Aftermath:
         """Of the driver's container; an empty text where YARN does not say."""
         found = CODE.search(self.diagnostics)
         return found[1] if found else ""
+
+    @property
+    def never_started(self) -> bool:
+        """Whether the driver's Python does not work there."""
+        return self.exit_code == NO_SESSION and SLOW not in self.diagnostics
 
     def lines(self) -> list[str]:
         """The driver's own words first, then YARN's, then where to read on."""

@@ -213,7 +213,7 @@ def _storage_answers(root: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{root}: {error.strerror or error}") from None
+        raise UsageError(f"{error.filename or root}: {error.strerror or error}") from None
 
 
 def for_driver(request: Request) -> Request:
@@ -312,9 +312,10 @@ def _end(submission: Submission) -> End | None:
     """What the driver left; without it the application died, and the same command resumes."""
     try:
         found = json.loads(storage.read_bytes(submission.end))
-        storage.remove(submission.end)
     except OSError:  # not there, or nobody answers
         return None
+    with contextlib.suppress(OSError):
+        storage.remove(submission.end)
     if found["error"]:
         if found["exit_code"] == WRONG:
             raise UsageError(found["error"].removeprefix("error: "))
@@ -325,11 +326,13 @@ def _end(submission: Submission) -> End | None:
 def _died(watch: Watch) -> End:
     """Say why, as far as YARN knows. Raises UsageError where the same command would only end in the same way."""
     if not watch.application:
+        if watch.stopped:
+            return _told(f"stopped before there was an application; {AGAIN}")
         told = [line for line in watch.last_lines if re.search(r"exception|error", line, re.IGNORECASE)]
         raise UsageError(f"spark-submit: {(told or watch.last_lines or ['it failed without a word'])[0].strip()}")
     found = aftermath.ask(watch.application, watch.tracking_url)
     say("\n".join(found.lines()))
-    if found.exit_code == aftermath.NO_SESSION:
+    if found.never_started:
         said = (found.driver.splitlines() or ["see its logs"])[-1]
         raise UsageError(f"the driver does not start in the cluster: {said}")
     return _told(f"the application ended without a word; {AGAIN}")

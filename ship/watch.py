@@ -30,7 +30,8 @@ class Watch:
     application: str = ""
     tracking_url: str = ""
     last_lines: list[str] = field(default_factory=list)
-    asked: bool = False
+    stopped: bool = False  # somebody has called stop()
+    asked: bool = False  # the run itself, to stop in good order
     detached: bool = False
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -47,7 +48,9 @@ class Watch:
     def _read(self, lines: IO[str]) -> None:
         for line in lines:
             self.last_lines = [*self.last_lines[-30:], line.rstrip()]
-            if not self.application and (found := re.search(r"Submitted application (application_\d+_\d+)", line)):
+            if not self.application and (
+                found := re.search(r"(?:Submitted application |Application report for )(application_\d+_\d+)", line)
+            ):
                 self.application = found[1]
                 say(f"application {self.application}; {aftermath.logs(self.application)}")
             if not self.tracking_url and (found := re.search(r"tracking URL: (\S+)", line)):
@@ -56,6 +59,7 @@ class Watch:
 
     def stop(self) -> None:
         """First gently, by the run's own stop flag; then for good."""
+        self.stopped = True
         run = self._state()
         if not self.asked and run:
             self.asked = True
@@ -73,7 +77,7 @@ class Watch:
             state = self._state()
             if not state:
                 continue
-            if self.request.detach:  # only now: what the driver refuses has been said
+            if self.request.detach and state["state"] == "running" and state.get("set_up"):  # nothing is refused now
                 self.detached = True
                 self.process.kill()  # a client; the application does not need it
                 return

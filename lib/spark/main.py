@@ -10,6 +10,8 @@ import sys
 import traceback
 from pathlib import Path
 
+# What the same command would not mend.
+GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 AGAIN = "once that is mended, the same command goes on from what is committed"
 
 
@@ -37,10 +39,11 @@ def main(request_file: str, end_uri: str) -> int:
         code, summary = end.exit_code, end.summary
     except UsageError as wrong:
         code, summary, error = 2, {}, f"error: {wrong}"
-    except OSError as wrong:  # storage is full, in safe mode, or denies
-        code, summary, error = 4, {}, f"error: {wrong.filename or ''} {wrong.strerror or wrong}; {AGAIN}"
-    except Exception:
-        code, summary, error = 1, {}, traceback.format_exc().rstrip()
+    except Exception as wrong:
+        if isinstance(wrong, OSError) and not isinstance(wrong, GONE):  # storage is full, in safe mode, or denies
+            code, summary, error = 4, {}, f"error: {wrong.filename or ''} {wrong.strerror or wrong}; {AGAIN}"
+        else:
+            code, summary, error = 1, {}, traceback.format_exc().rstrip()
     if error and json.loads(Path(request_file).read_bytes())["deploy_mode"] == "cluster":
         print(error, file=sys.stderr)  # into the container's log; elsewhere who submitted says it
     storage.write_bytes(end_uri, json.dumps({"exit_code": code, "summary": summary, "error": error}).encode())

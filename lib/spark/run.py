@@ -188,9 +188,10 @@ class Run:
         self.todo.update(split.id for split in todo)
         self._say(f"{self.job.name}: {len(todo)} of {len(splits)} splits to do -> {self.request.output}")
         spark = session.get_session(f"fireball {self.job.name}", self.request)
-        self.lease.at_work(spark.sparkContext.applicationId)
+        self.lease.say(application=spark.sparkContext.applicationId)
         with self._stoppable(), Progress(self.ledger, self.lease, splits, todo, self.request.quiet):
             self._probe(spark, todo[0])
+            self.lease.say(set_up=True)
             while (left := self._left(todo)) and not self.stopping:
                 self._round(spark, left)
 

@@ -18,7 +18,7 @@ from jobs.__main__ import _tell, add_run_options, main
 from lib.closing import closing
 from lib.door import build_request
 from lib.errors import UsageError
-from lib.job import Job
+from lib.job import Job, Task
 from lib.ledger import Ledger
 from lib.options import RunOptions
 from lib.request import End, Request
@@ -44,7 +44,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def request(*args: str, job: Job = JOB) -> Request:
+def request(*args: str, job: Job | Task = JOB) -> Request:
     parser = argparse.ArgumentParser()
     add_run_options(parser)
     options = parser.parse_args(args)
@@ -156,6 +156,7 @@ def test_an_output_beside_its_input_is_taken(here):
         (["--detach"], "--detach: needs --deploy-mode cluster; elsewhere the driver is this process"),
         (["--cores", "2"], "--cores: is said of a cluster; of this machine --master local[N]"),
         (["--master", "yarn", "--executors", "0"], "--executors 0: expected at least 1"),
+        (["--master", "spark://a:7077", "--queue", "q"], "--queue: needs --master yarn, got spark://a:7077"),
         (["--spark-conf", "a=b"], "--spark-conf a=b: expected spark.KEY=VALUE"),
         (["--set", "leats=3"], "--set leats=3: measure_lines has no key leats; did you mean least?"),
         (
@@ -168,6 +169,12 @@ def test_an_output_beside_its_input_is_taken(here):
 def test_a_wrong_option_is_one_line(here, args, line):
     (here / "file").write_text("")
     assert refusal("--input", "crawl", *args) == line.replace("{here}", str(here))
+
+
+def test_a_task_cannot_be_left_to_be_followed(here):
+    task = Task("draw", "Draw.", Lengths, lambda *_: {})
+    with pytest.raises(UsageError, match="^--detach: draw is one step, with no splits to follow$"):
+        request("--master", "yarn", "--deploy-mode", "cluster", "--detach", job=task)
 
 
 def test_a_local_output_on_yarn_is_refused(here):
