@@ -116,12 +116,9 @@ def _refuse_local(inputs: Sequence[str], output: str) -> None:
 def _refuse_local_file(job: str, config: dict[str, Any]) -> None:
     """Small files travel inside the config (`inline`); a large one the nodes must find themselves."""
     for name, section in config.items():
-        if (
-            isinstance(section, dict)
-            and str(section.get("path", "")).startswith("file://")
-            and not section.get("inline")
-        ):
-            path = section["path"].removeprefix("file://")
+        path = str(section.get("path", "")) if isinstance(section, dict) else ""
+        if path.startswith("file://") and not section.get("inline"):
+            path = path.removeprefix("file://")
             raise UsageError(
                 f"{job}.{name}.path {path}: lies on this machine, where yarn's do not see it, and is too large to send "
                 f"along; hdfs dfs -put {path} /data/, then --set {name}.path=hdfs:///data/..."

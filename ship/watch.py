@@ -18,6 +18,8 @@ from lib.request import Request
 from ship import aftermath, sparks
 
 POLL_SECONDS = 2.0
+# As Hadoop's client says it, and Spark's.
+APPLICATION = re.compile(r"(?:Submitted application|Application report for) (application_\d+_\d+)")
 
 
 @dataclass
@@ -48,9 +50,7 @@ class Watch:
     def _read(self, lines: IO[str]) -> None:
         for line in lines:
             self.last_lines = [*self.last_lines[-30:], line.rstrip()]
-            if not self.application and (
-                found := re.search(r"(?:Submitted application |Application report for )(application_\d+_\d+)", line)
-            ):
+            if not self.application and (found := APPLICATION.search(line)):
                 self.application = found[1]
                 say(f"application {self.application}; {aftermath.logs(self.application)}")
             if not self.tracking_url and (found := re.search(r"tracking URL: (\S+)", line)):

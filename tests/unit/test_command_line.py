@@ -173,7 +173,7 @@ def test_a_wrong_option_is_one_line(here, args, line):
 
 def test_a_task_cannot_be_left_to_be_followed(here):
     task = Task("draw", "Draw.", Lengths, lambda *_: {})
-    with pytest.raises(UsageError, match="^--detach: draw is one step, with no splits to follow$"):
+    with pytest.raises(UsageError, match=r"^--detach: draw is one step, with no splits to follow$"):
         request("--master", "yarn", "--deploy-mode", "cluster", "--detach", job=task)
 
 
