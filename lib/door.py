@@ -37,7 +37,9 @@ def build_request(job: Job[Any] | Task[Any], options: argparse.Namespace, sample
     uris.refuse_overlap(inputs, output)
     if options.master == "yarn":
         _refuse_local(inputs if options.input else (), output)
-    own = job.prepare(resolved.config, inputs) if isinstance(job, Job) and job.prepare else resolved.config
+    own = resolved.config
+    if isinstance(job, Job) and job.prepare:
+        own = job.prepare(own, inputs, resolved.run.paths_prefix)
     if options.master == "yarn":
         _refuse_local_file(job.name, msgspec.to_builtins(own))
     return Request(

@@ -24,7 +24,8 @@ class Job(Generic[Config]):
     Columns that stand in both schemas are carried into the rows of records that the kernel cannot handle.
     A table's rows come as one column, `lib.records.ROW`, whose struct<> stands for whatever fields the file has.
     `prepare` runs once, at the door: it reads the files that the config names (models), with the inputs' absolute URIs
-    at hand, and returns the config that the run goes by, complete and with absolute URIs; raises UsageError.
+    and `run.paths_prefix` at hand, and returns the config that the run goes by, complete and with absolute URIs; raises
+    UsageError.
     `make_kernel` does the set-up, once a process. `finish` runs after the last commit, is idempotent and writes only
     through `Output.extra`.
     """
@@ -37,7 +38,7 @@ class Job(Generic[Config]):
     output_schema: pa.Schema
     make_kernel: Callable[[Config], Kernel]
     finish: Callable[[Output, Config], None] | None = None
-    prepare: Callable[[Config, Sequence[str]], Config] | None = None
+    prepare: Callable[[Config, Sequence[str], str], Config] | None = None
 
 
 @dataclass(frozen=True)

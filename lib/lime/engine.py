@@ -132,7 +132,7 @@ def _doubts(
     stable = [np.full(len(labels), None, object) for _ in slots]
     if not ask.std_error and not ask.stability_z:
         return errors, stable
-    inverses = [inverted(moments.gram) if ask.stability_z else moments.gram for moments, _ in slots]
+    inverses = [inverted(moments.gram) for moments, _ in slots if ask.stability_z]
     for i in range(real):
         points = local(i)
         for slot, (moments, fit) in enumerate(slots):

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from lib import storage
 from lib.errors import UsageError
@@ -36,17 +37,17 @@ from lib.scatter import here
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "samples" / "models" / "breast_cancer" / "manifest.json"
 
 
-def prepare(config: ExplainRows, inputs: Sequence[str]) -> ExplainRows:
+def prepare(config: ExplainRows, inputs: Sequence[str], prefix: str = "") -> ExplainRows:
     """Find and check everything that the config names. Raises UsageError."""
     if not config.model.path:
         config = _by_manifest(config)
     config = replace(config, model=sealed(config.model, "explain_rows"))
     model = load(config.model)
     if not config.spec:
-        config = _by_table(config, model, config.training or tuple(inputs))
+        config = _by_table(config, model, inputs, prefix)
     spec = TableSpec.from_plain(config.spec)
     _check_policy(config, spec)
-    _check_input(config, spec, inputs)
+    _check_input(config, spec, first_fields(inputs, prefix))
     _check_model(config, spec, model)
     return config
 
@@ -70,13 +71,13 @@ def _has_bins(spec: TableSpec, discretizer: Discretizer, uri: str) -> None:
         raise UsageError(f"explain_rows.discretizer {discretizer}: not among those that {uri} was made with")
 
 
-def _by_table(config: ExplainRows, model: Any, inputs: Sequence[str]) -> ExplainRows:
+def _by_table(config: ExplainRows, model: Any, inputs: Sequence[str], prefix: str) -> ExplainRows:
     """Survey the training table, or else the input itself."""
     names = [f.name for f in config.features] or list(getattr(model, "feature_names_in_", ()))
     width = getattr(model, "n_features_in_", None)
-    tables = Tables(
-        inputs, [*names, *([config.training_label] if config.training_label else [])] if names else (), here
-    )
+    columns = [*names, *([config.training_label] if config.training_label else [])] if names else ()
+    # The prefix is said of the input's lists.
+    tables = Tables(config.training, columns, here) if config.training else Tables(inputs, columns, here, prefix)
     features = config.features or guessed([f for f in tables.fields if f.name not in config.keys], names)
     if width is not None and width != len(features):
         raise UsageError(
@@ -85,7 +86,7 @@ def _by_table(config: ExplainRows, model: Any, inputs: Sequence[str]) -> Explain
         )
     if config.discretizer == "entropy" and not config.training_label:
         raise UsageError("explain_rows.training_label must name a column: discretizer entropy cuts by it")
-    question = Question(features, config.training_label)
+    question = Question(features, config.training_label, classes=False)
     looked = look(tables, question)
     features = named(features, looked)
     drawn = sample(tables, replace(question, features=features), looked, config.training_rows)
@@ -110,15 +111,16 @@ def _check_policy(config: ExplainRows, spec: TableSpec) -> None:
         )
 
 
-def _check_input(config: ExplainRows, spec: TableSpec, inputs: Sequence[str]) -> None:
+def _check_input(config: ExplainRows, spec: TableSpec, fields: Sequence[pa.Field]) -> None:
     """The first file has the columns: what is wrong in later ones only fails their rows."""
-    if not (fields := first_fields(inputs)):
+    if not fields:
         return
     known = {field.name: field.type for field in fields}
     if missing := [name for name in (*(c.name for c in spec.columns), *config.keys) if name not in known]:
         raise UsageError(f"the input has no column {', '.join(missing)}; it has {', '.join(known)}")
     for column in spec.columns:
-        if column.numeric and not is_number(known[column.name]):
+        # Nothing is missing values only: numbers too, if later rows have any.
+        if column.numeric and not (is_number(known[column.name]) or pa.types.is_null(known[column.name])):
             raise UsageError(f"column {column.name} is {known[column.name]}: the model takes a number")
 
 

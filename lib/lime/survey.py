@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -47,11 +47,14 @@ class Feature:
 
 
 class Tables:
-    """The rows of some files, read as often as asked, part by part; `scatter` says where."""
+    """The rows of some files, read as often as asked, part by part; `scatter` says where.
 
-    def __init__(self, inputs: Sequence[str], columns: Sequence[str], scatter: Scatter) -> None:
+    `prefix`: where relative lines of lists start.
+    """
+
+    def __init__(self, inputs: Sequence[str], columns: Sequence[str], scatter: Scatter, prefix: str = "") -> None:
         source = TableSource()
-        self.files = [found for found in expand_inputs(inputs) if source.claims(found.uri)]
+        self.files = [found for found in expand_inputs(inputs, prefix) if source.claims(found.uri)]
         if not self.files:
             raise UsageError(f"{', '.join(inputs)}: no table among the files")
         self.source, self.scatter = TableSource(columns=tuple(columns)), scatter
@@ -66,19 +69,15 @@ class Tables:
 
     @property
     def fields(self) -> list[pa.Field]:
-        """The columns of the first file. Raises UsageError where it has no rows."""
-        first = next(iter(TableSource().rows(self.files[0].uri)), None)
-        if first is None:
-            raise UsageError(f"{self.files[0].uri}: no rows")
-        return list(first.type)
+        """The columns of the first file."""
+        return TableSource().fields(self.files[0].uri)
 
 
-def first_fields(inputs: Sequence[str]) -> list[pa.Field]:
-    """The columns of the first file that is a table by its name; none where there is no such file, or no row in it."""
+def first_fields(inputs: Sequence[str], prefix: str = "") -> list[pa.Field]:
+    """The columns of the first file that is a table by its name, later ones are not looked up; none where none is."""
     source = TableSource()
-    uris = [found.uri for found in expand_inputs(inputs) if source.claims(found.uri)]
-    first = next(iter(source.rows(uris[0])), None) if uris else None
-    return [] if first is None else list(first.type)
+    uris = (found.uri for found in expand_inputs(inputs, prefix) if source.claims(found.uri))
+    return next((source.fields(uri) for uri in uris), [])
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def guessed(fields: Sequence[pa.Field], names: Sequence[str]) -> tuple[Feature, 
         kind = known[name]
         if is_number(kind):
             found.append(Feature(name))
-        elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
+        elif is_text(kind):
             found.append(Feature(name, "categorical"))
         elif names:
             raise UsageError(f"column {name} is {kind}: expected numbers or text")
@@ -120,6 +119,12 @@ def guessed(fields: Sequence[pa.Field], names: Sequence[str]) -> tuple[Feature, 
 def is_number(kind: pa.DataType) -> bool:
     """Whether a column of this type can be asked for as doubles."""
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean)
+    return any(test(kind) for test in tests)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type can be taken for categories."""
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
     return any(test(kind) for test in tests)
 
 
@@ -135,7 +140,7 @@ class Question:
     """What the table is read for. The hash of column `key`, or else of all that is read, orders the rows.
 
     Rows whose label is missing are left out. `floor` rows of each class come first; `classes`: whether labels are any,
-    None: if they are text, or few whole numbers.
+    None: if they are text, or few whole numbers; labels are counted only where one of the two asks for it.
     """
 
     features: tuple[Feature, ...]
@@ -145,10 +150,15 @@ class Question:
     classes: bool | None = None
 
     def known(self, rows: pa.StructArray) -> tuple[pa.StructArray, pa.Array]:
-        """The rows with a label, and their labels."""
+        """The rows with a label, and their labels. Raises UsageError where these are no numbers, nor text."""
         if not self.label:
             return rows, pa.nulls(len(rows))
         labels = _field(rows, self.label)
+        kind = labels.type
+        if not (is_number(kind) or is_text(kind) or pa.types.is_null(kind)):
+            raise UsageError(f"column {self.label} is {kind}: a label is a number or text")
+        if pa.types.is_floating(kind) and pc.any(pc.is_inf(labels.cast(pa.float64()))).as_py():
+            raise UsageError(f"column {self.label}: a label is infinite")
         there = pc.and_(labels.is_valid(), pc.invert(pc.is_null(labels, nan_is_null=True)))
         return rows.filter(there), labels.filter(there)
 
@@ -159,6 +169,16 @@ class Question:
         for name in names:
             mixed = mixed * np.uint64(0x9E3779B97F4A7C15) + _hashed(_field(rows, name))
         return pd.util.hash_array(mixed)
+
+    def refuse_names(self, labels: Collection[Any]) -> None:
+        """More labels than any model has classes are no classes, and are held in memory."""
+        if len(labels) > MANY_CATEGORIES:
+            raise UsageError(f"column {self.label}: more than {MANY_CATEGORIES:,} different labels are no classes")
+
+    @property
+    def counts_labels(self) -> bool:
+        """Whether the table is looked through for its labels."""
+        return bool(self.label) and (self.classes is None or (self.classes and self.floor > 0))
 
 
 def _hashed(values: pa.Array) -> Hashes:
@@ -212,8 +232,10 @@ class Looked:
         """Of rows with these labels."""
         coded = labels.dictionary_encode()
         places = coded.indices.to_numpy(zero_copy_only=False)
-        for i, label in enumerate(coded.dictionary.to_pylist()):
-            self._keep(label, hashes[places == i], floor)
+        order = np.argsort(places, kind="stable")
+        by_label = np.split(hashes[order], np.searchsorted(places[order], np.arange(1, len(coded.dictionary))))
+        for label, found in zip(coded.dictionary.to_pylist(), by_label, strict=True):
+            self._keep(label, found, floor)
 
     def _keep(self, label: Any, hashes: Hashes, floor: int) -> None:
         assert self.classes is not None
@@ -222,7 +244,7 @@ class Looked:
 
 
 def is_quantity(labels: Sequence[Any]) -> bool:
-    """Whether different labels are numbers of too many kinds, or broken ones."""
+    """Whether different labels, finite ones, are numbers of too many kinds, or broken ones."""
     if any(isinstance(label, str | bool) for label in labels):
         return False
     return len(labels) > MANY_CLASSES or any(float(label) != int(label) for label in labels)
@@ -244,11 +266,12 @@ class _Look:
             rows, labels = question.known(every)
             hashes = question.hashes(rows)
             found.buckets += np.bincount(hashes >> np.uint64(BUCKET_SHIFT), minlength=len(found.buckets))
-            if found.classes is not None:
+            if question.counts_labels and found.classes is not None:
                 if question.classes is None and is_quantity([*found.classes, *labels.unique().to_pylist()]):
                     found.classes = None
                 else:
                     found.add_classes(labels, hashes, question.floor)
+                    question.refuse_names(found.classes)
         return found
 
 
@@ -257,6 +280,7 @@ def look(tables: Tables, question: Question) -> Looked:
     whole = Looked(classes={} if question.label and question.classes is not False else None)
     for part in tables.each(_Look(question)):
         whole.merge(part, question.floor)
+        question.refuse_names(whole.classes or ())
     if not whole.rows:
         raise UsageError(
             f"{tables.files[0].uri}: no rows" + (f" with a value in {question.label}" if question.label else "")
@@ -290,17 +314,56 @@ class Sample:
         return len(self.values) / self.rows if self.rows else 0.0
 
 
+class _Rows(NamedTuple):
+    """Rows of a table, and what orders them."""
+
+    values: Floats
+    labels: NDArray[Any]
+    hashes: Hashes
+    label_hashes: Hashes
+
+    def taken(self, which: NDArray[Any]) -> _Rows:
+        return _Rows(*(column[which] for column in self))
+
+    def order(self) -> NDArray[np.int64]:
+        """By hash; rows of one hash (a key that repeats) are told apart by their values, then by their labels."""
+        return np.lexsort((self.label_hashes, _row_hashes(self.values), self.hashes))
+
+
+class _First:
+    """Of all rows added, those that may be chosen: the first `limit`, and the first `floor` of each class."""
+
+    def __init__(self, width: int, limit: int, floor: int) -> None:
+        nothing = np.empty(0, np.uint64)
+        self.held = [_Rows(np.empty((0, width)), np.empty(0, object), nothing, nothing)]
+        self.limit, self.floor = limit, floor
+
+    def add(self, rows: _Rows) -> None:
+        """The others are forgotten once they are as many as those that are kept."""
+        self.held.append(rows)
+        if sum(len(rows.hashes) for rows in self.held[1:]) > max(self.limit, len(self.held[0].hashes)):
+            self.held = [self.rows()]
+
+    def rows(self) -> _Rows:
+        """In their order."""
+        every = _Rows(*(np.concatenate(column) for column in zip(*self.held, strict=True)))
+        found = every.taken(every.order())
+        return found.taken(_floors(found.labels, self.floor) | (np.arange(len(found.hashes)) < self.limit))
+
+
 @dataclass(frozen=True)
 class _Take:
-    """The rows of one part whose hashes are small enough, or small enough for their class."""
+    """The first rows of one part, among those whose hashes are small enough, or small enough for their class."""
 
     question: Question
     most: int
     by_class: Mapping[Any, int]
+    limit: int
+    floor: int
 
-    def __call__(self, parts: Iterator[pa.StructArray]) -> tuple[Floats, NDArray[Any], Hashes]:
+    def __call__(self, parts: Iterator[pa.StructArray]) -> _Rows:
         columns = [feature.column for feature in self.question.features]
-        taken = []
+        first = _First(len(columns), self.limit, self.floor)
         for every in parts:
             rows, labels = self.question.known(every)
             hashes = self.question.hashes(rows)
@@ -311,14 +374,9 @@ class _Take:
             values, failures = matrix(rows.filter(pa.array(keep)), columns, missing_ok=True)
             if failures:
                 raise UsageError(next(iter(failures.values()))[1])
-            taken.append((values, np.array(labels.filter(pa.array(keep)).to_pylist(), object), hashes[keep]))
-        return _joined(taken, len(columns))
-
-
-def _joined(taken: Sequence[tuple[Floats, NDArray[Any], Hashes]], width: int) -> tuple[Floats, NDArray[Any], Hashes]:
-    nothing = (np.empty((0, width)), np.empty(0, object), np.empty(0, np.uint64))
-    values, labels, hashes = (np.concatenate(column) for column in zip(nothing, *taken, strict=True))
-    return values, labels, hashes
+            labels = labels.filter(pa.array(keep))
+            first.add(_Rows(values, np.array(labels.to_pylist(), object), hashes[keep], _hashed(labels)))
+        return first.rows()
 
 
 def sample(tables: Tables, question: Question, looked: Looked, limit: int) -> Sample:
@@ -326,12 +384,13 @@ def sample(tables: Tables, question: Question, looked: Looked, limit: int) -> Sa
     upto = int(np.searchsorted(np.cumsum(looked.buckets), limit))  # the first bucket that fills the limit
     most = min(upto + 1 << BUCKET_SHIFT, 1 << 64) - 1
     by_class = {label: int(hashes[-1]) for label, hashes in (looked.classes or {}).items() if len(hashes)}
-    taken = list(tables.each(_Take(question, most, by_class)))
-    values, labels, hashes = _joined(taken, len(question.features))
-    # Rows of one hash (a key that repeats) are told apart by their values.
-    order = np.lexsort((_row_hashes(values), hashes))
-    kept = order[_chosen(labels[order], limit, question.floor if looked.classes else 0)]
-    return Sample(values[kept], labels[kept], hashes[kept], looked.rows)
+    floor = question.floor if looked.classes else 0
+    first = _First(len(question.features), limit, floor)
+    for part in tables.each(_Take(question, most, by_class, limit, floor)):
+        first.add(part)
+    rows = first.rows()
+    kept = rows.taken(_chosen(rows.labels, limit, floor))
+    return Sample(kept.values, kept.labels, kept.hashes, looked.rows)
 
 
 def _row_hashes(values: Floats) -> Hashes:
@@ -339,12 +398,17 @@ def _row_hashes(values: Floats) -> Hashes:
     return hashed
 
 
+def _floors(labels: NDArray[Any], floor: int) -> NDArray[np.bool_]:
+    """Of rows in their order: the first `floor` of each class."""
+    if not floor:
+        return np.zeros(len(labels), bool)
+    kinds = pd.Series(pd.factorize(labels)[0])
+    return np.asarray(kinds.groupby(kinds).cumcount() < floor)
+
+
 def _chosen(labels: NDArray[Any], limit: int, floor: int) -> NDArray[np.bool_]:
     """Of rows in their order: the first `floor` of each class, then the first of all."""
-    chosen = np.zeros(len(labels), bool)
-    if floor:
-        for label in set(labels.tolist()):
-            chosen[np.flatnonzero(labels == label)[:floor]] = True
+    chosen = _floors(labels, floor)
     rest = np.flatnonzero(~chosen)
     chosen[rest[: max(0, limit - int(chosen.sum()))]] = True
     return chosen

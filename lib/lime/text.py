@@ -175,7 +175,7 @@ def labels_of(probabilities: Floats, config: ExplainText) -> list[int]:
     return list(config.labels)
 
 
-def prepare(config: ExplainText, inputs: Sequence[str]) -> ExplainText:
+def prepare(config: ExplainText, inputs: Sequence[str], prefix: str = "") -> ExplainText:
     """Check the model at the door. Raises UsageError."""
     named = config.model if config.model.path else by_manifest(config.model, BUNDLED, "explain_text")[0]
     model_file = sealed(named, "explain_text")
@@ -189,7 +189,7 @@ def prepare(config: ExplainText, inputs: Sequence[str]) -> ExplainText:
         refuse_moods(model.predict_proba, ["one text", "and another"])
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"model {named.path}: cannot be asked about texts: {first_line(error)}") from None
-    fields = [field.name for field in first_fields(inputs)]
+    fields = [field.name for field in first_fields(inputs, prefix)]
     if missing := [name for name in (config.text, *config.keys) if fields and name not in fields]:
         raise UsageError(f"the input has no column {', '.join(missing)}; it has {', '.join(fields)}")
     return replace(config, model=model_file)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import pyarrow as pa
 
@@ -16,6 +16,7 @@ from lib.sources import Announce, Unit
 from lib.split import Piece, ReadLimits, Split
 from lib.storage import Stat
 
+T = TypeVar("T")
 Format = Literal["parquet", "orc", "arrow", "csv", "jsonl"]
 SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet", ".pq": "parquet", ".orc": "orc", ".arrow": "arrow", ".feather": "arrow",
@@ -55,7 +56,7 @@ class TableSource:
         group: list[Piece] = []
         held = 0
         for file in files:
-            with self._open(file.uri) as table:
+            with self._open(file.uri, _OPEN) as table:
                 # A file without rows is planned too, or it would count as new for ever.
                 chunks = table.chunks or [(0, 0)]
             total, at = sum(rows for rows, _ in chunks), 0
@@ -105,9 +106,14 @@ class TableSource:
             return failed, (number + 1 << PIECE_SHIFT) + split.pieces[number + 1].start
         return failed, None
 
+    def fields(self, uri: str) -> list[pa.Field]:
+        """The columns of one file, from its footer, header or first block. Raises UsageError where it is no table."""
+        with self._open(uri, _SCHEMA) as schema:
+            return list(schema)
+
     def rows(self, uri: str, batch_rows: int = 1024) -> Iterator[pa.StructArray]:
         """All rows of one file, for those who read a table whole. Raises UsageError where it cannot be decoded."""
-        with self._open(uri) as table:
+        with self._open(uri, _OPEN) as table:
             for number in range(len(table.chunks)):
                 try:
                     for batch in table.read(number, self.columns or None, batch_rows):
@@ -119,7 +125,7 @@ class TableSource:
         self, uri: str, first: int, last: int, batch_rows: int
     ) -> Iterator[tuple[pa.StructArray | None, int, tuple[str, str] | None]]:
         """Rows first..last with the number of their first; None and why, one by one, where they cannot be decoded."""
-        with self._open(uri) as table:
+        with self._open(uri, _OPEN) as table:
             at = 0
             for number, (rows, _) in enumerate(table.chunks):
                 begin, end = at, at + rows
@@ -142,18 +148,19 @@ class TableSource:
                         yield None, row, ("corrupt_record", _line(error))
 
     @contextmanager
-    def _open(self, uri: str) -> Iterator[Table]:
+    def _open(self, uri: str, ways: Mapping[Format, Callable[[Any], T]]) -> Iterator[T]:
+        """What the way of the file's format makes of it, as long as it is open."""
         kind = self.format or SUFFIXES.get(_suffix(uri))
         if kind is None:
-            raise UsageError(f"{uri}: unknown kind of table; set table.format to one of {', '.join(_OPEN)}")
+            raise UsageError(f"{uri}: unknown kind of table; set table.format to one of {', '.join(ways)}")
         with storage.open_input(uri) as file:
             try:
-                table = _OPEN[kind](file)
+                made = ways[kind](file)
             except (pa.ArrowException, OSError) as error:
                 if getattr(error, "errno", None):
                     raise
                 raise UsageError(f"{uri}: not a {kind} file: {_line(error)}") from None
-            yield table
+            yield made
 
 
 def _suffix(uri: str) -> str:
@@ -222,16 +229,16 @@ def _streamed(file: Any, open_stream: Callable[[Any], Any]) -> Table:
     return Table([(count, file.tell())], read)
 
 
-def _csv(file: Any) -> Table:
+def _csv(file: Any) -> Any:
     from pyarrow import csv
 
-    return _streamed(file, lambda stream: csv.open_csv(_Borrowed(stream), csv.ReadOptions(use_threads=False)))
+    return csv.open_csv(_Borrowed(file), csv.ReadOptions(use_threads=False))
 
 
-def _jsonl(file: Any) -> Table:
+def _jsonl(file: Any) -> Any:
     from pyarrow import json
 
-    return _streamed(file, lambda stream: json.open_json(_Borrowed(stream), json.ReadOptions(use_threads=False)))
+    return json.open_json(_Borrowed(file), json.ReadOptions(use_threads=False))
 
 
 class _Borrowed:
@@ -250,8 +257,31 @@ class _Borrowed:
         self.closed = True
 
 
-_OPEN: dict[str, Callable[[Any], Table]] = {
-    "parquet": _parquet, "orc": _orc, "arrow": _arrow, "csv": _csv, "jsonl": _jsonl,
+def _parquet_schema(file: Any) -> pa.Schema:
+    import pyarrow.parquet as pq
+
+    return pq.read_schema(file)
+
+
+def _orc_schema(file: Any) -> pa.Schema:
+    from pyarrow import orc
+
+    return orc.ORCFile(file).schema
+
+
+def _arrow_schema(file: Any) -> pa.Schema:
+    from pyarrow import ipc
+
+    return ipc.open_file(file).schema
+
+
+_OPEN: dict[Format, Callable[[Any], Table]] = {
+    "parquet": _parquet, "orc": _orc, "arrow": _arrow,
+    "csv": lambda file: _streamed(file, _csv), "jsonl": lambda file: _streamed(file, _jsonl),
+}  # fmt: skip
+_SCHEMA: dict[Format, Callable[[Any], pa.Schema]] = {
+    "parquet": _parquet_schema, "orc": _orc_schema, "arrow": _arrow_schema,
+    "csv": lambda file: _csv(file).schema, "jsonl": lambda file: _jsonl(file).schema,
 }  # fmt: skip
 
 

@@ -129,6 +129,23 @@ def test_a_column_that_only_the_training_table_has(folder: Path) -> None:
     assert said == "the input has no column b; it has a"
 
 
+def test_a_column_of_no_values_yet_is_let_in(folder: Path) -> None:
+    file = save(folder / "m.joblib", LinearRegression().fit(X, X[:, 0]))
+    pq.write_table(pa.table(ROWS), folder / "training.parquet")
+    (folder / "rows.csv").write_text("a,b\n1.5,\n")
+    config = ExplainRows(model=file, missing="error", training=(f"{folder}/training.parquet",))
+
+    assert prepare(config, [f"{folder}/rows.csv"]).spec["rows"] == 60
+
+
+def test_the_survey_finds_a_list_s_tables_by_the_prefix(folder: Path) -> None:
+    file = save(folder / "m.joblib", LinearRegression().fit(X, X[:, 0]))
+    (folder / "lists").mkdir()
+    (folder / "lists/all.paths").write_text("rows.parquet\n")
+
+    assert prepare(ExplainRows(model=file), [f"{folder}/lists/all.paths"], f"file://{folder}").spec["rows"] == 60
+
+
 def test_missing_values_without_a_policy(folder: Path) -> None:
     file = save(folder / "m.joblib", LinearRegression().fit(X, X[:, 0]))
     pq.write_table(pa.table(ROWS | {"b": [None, *X[1:, 1]]}), folder / "rows.parquet")

@@ -64,6 +64,21 @@ def test_a_column_that_is_not_there_is_named_at_the_door() -> None:
         prepare(ExplainText(text="review"), [folder])
 
 
+def test_the_door_looks_up_the_first_table_only() -> None:
+    folder = str(Path(__file__).parents[2] / "samples" / "explain_text")
+
+    with pytest.raises(UsageError, match="the input has no column review"):
+        prepare(ExplainText(text="review"), [folder, "file:///nowhere/at/all"])
+
+
+def test_the_lines_of_a_list_start_at_the_prefix(tmp_path: Path) -> None:
+    (tmp_path / "rows.paths").write_text("reviews.parquet\n")
+    mirror = f"file://{Path(__file__).parents[2]}/samples/explain_text"
+
+    with pytest.raises(UsageError, match="the input has no column review; it has id, text, rating"):
+        prepare(ExplainText(text="review"), [f"{tmp_path}/rows.paths"], mirror)
+
+
 def test_a_model_of_tables_cannot_be_asked_about_texts(tmp_path: Path) -> None:
     joblib.dump(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), tmp_path / "m.joblib")
     digest = hashlib.sha256((tmp_path / "m.joblib").read_bytes()).hexdigest()

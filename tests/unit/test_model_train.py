@@ -1,6 +1,7 @@
 """A table to a model, its spec and its manifest."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,69 @@ def test_rows_of_one_key_are_told_apart_by_their_values(tmp_path: Path) -> None:
 
     assert len(drawn("a")) == 5
     assert drawn("a") == drawn("b")
+
+
+def test_rows_of_one_key_come_in_one_order_though_their_labels_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pa.table({"x": [0.0, 1.0] * 500, "k": ["the same"] * 1000, "y": [i // 7 % 3 for i in range(1000)]})
+    pq.write_table(rows, tmp_path / "a.parquet")
+    pq.write_table(rows.take(pa.array(range(999, -1, -1))), tmp_path / "b.parquet", row_group_size=100)
+
+    def drawn(name: str, part_bytes: int) -> tuple[list[float], list[int]]:
+        monkeypatch.setattr("lib.lime.survey.PART_BYTES", part_bytes)
+        tables = Tables([f"{tmp_path}/{name}.parquet"], (), map)
+        question = Question((Feature("x"),), "y", "k", floor=5, classes=True)
+        found = sample(tables, question, look(tables, question), limit=50)
+        return found.values[:, 0].tolist(), found.labels.tolist()
+
+    assert len(drawn("a", 1 << 30)[1]) == 50
+    assert drawn("a", 1 << 30) == drawn("b", 1)
+
+
+def test_no_part_gives_more_rows_than_may_be_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    labels = ["rare"] * 10 + ["common"] * 49_990
+    pq.write_table(pa.table({"x": np.arange(50_000.0), "k": ["the same"] * 50_000, "y": labels}), path)
+    answers: list[Any] = []
+
+    def watched(function: Any, parts: Any) -> Any:
+        for part in parts:
+            answers.append(function(part))
+            yield answers[-1]
+
+    tables, question = Tables([str(path)], (), watched), Question((Feature("x"),), "y", "k", floor=8)
+    drawn = sample(tables, question, look(tables, question), limit=100)
+
+    assert len(drawn.values) == 100
+    assert len(answers[-1].values) <= 100 + 2 * 8
+
+
+def test_a_column_of_names_is_no_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.lime.survey.MANY_CATEGORIES", 99)
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"x": np.arange(100.0), "y": [f"n{i}" for i in range(100)]}), path, row_group_size=60)
+
+    for part_bytes in (1, 1 << 30):
+        monkeypatch.setattr("lib.lime.survey.PART_BYTES", part_bytes)
+        with pytest.raises(UsageError, match="column y: more than 99 different labels are no classes"):
+            look(Tables([str(path)], (), map), Question((Feature("x"),), "y"))
+    assert look(Tables([str(path)], (), map), Question((Feature("x"),), "y", classes=False)).classes is None
+    assert look(Tables([str(path)], (), map), Question((Feature("x"),), "y", floor=0, classes=True)).classes == {}
+
+
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [
+        ([1.0, float("inf"), 2.0], "column y: a label is infinite"),
+        ([date(2020, 1, 1)] * 3, "column y is date32.day.: a label is a number or text"),
+    ],
+)
+def test_a_label_that_is_no_answer_is_refused(tmp_path: Path, labels: list[Any], why: str) -> None:
+    pq.write_table(pa.table({"x": [1.0, 2.0, 3.0], "y": labels}), tmp_path / "rows.parquet")
+
+    with pytest.raises(UsageError, match=why):
+        look(Tables([f"{tmp_path}/rows.parquet"], (), map), Question((Feature("x"),), "y"))
 
 
 def test_a_column_of_names_is_no_category(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

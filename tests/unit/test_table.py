@@ -110,6 +110,20 @@ def test_a_damaged_row_group_is_as_many_failed_rows(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["parquet", "orc", "arrow", "csv", "jsonl"])
+def test_the_columns_are_known_before_any_row(tmp_path: Path, kind: str) -> None:
+    fields = TableSource().fields(write(tmp_path, kind))
+
+    assert [(field.name, str(field.type)) for field in fields] == [("id", "int64"), ("name", "string")]
+
+
+def test_a_csv_file_s_columns_are_read_off_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\n" + "1,2\n" * (32 << 18) + "a line of,too,many\n")
+
+    assert [field.name for field in TableSource().fields(to_uri(str(path)))] == ["a", "b"]
+
+
 def test_a_file_that_is_no_table_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "page.parquet"
     path.write_text("<html>")
