@@ -43,9 +43,9 @@ class Job(Generic[Config]):
 
 @dataclass(frozen=True)
 class Task(Generic[Config]):
-    """Work that is not row by row: `run(config, inputs, output, scatter)` returns what is worth a line.
+    """Work that is not row by row: `run(config, inputs, output, scatter, prefix)` returns what is worth a line.
 
-    It gets the resolved config, the run's input and output URIs, and a lib.scatter.Scatter.
+    It gets the resolved config, the run's input and output URIs, a lib.scatter.Scatter, and `run.paths_prefix`.
     """
 
     name: str

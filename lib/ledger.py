@@ -172,6 +172,7 @@ class Lease:
 
     ledger: Ledger
     application: str = ""
+    told: bool = True  # in the ledger's state too, as the run that is at work
     run: str = field(default_factory=lambda: f"{run_name(time.time())}-{uuid.uuid4().hex[:8]}")
 
     def __post_init__(self) -> None:
@@ -209,7 +210,7 @@ class Lease:
         self._ended.set()
         self._thread.join()
         self.state |= {"state": state, "exit_code": exit_code, "heartbeat": time.time()}
-        self.ledger.write_run_state(self.state)
+        self._tell()
         storage.remove(f"{self.ledger.output}/_tmp/{self.run}")
 
     def _beat(self) -> None:
@@ -219,8 +220,12 @@ class Lease:
 
     def _write(self) -> None:
         self.state["heartbeat"] = time.time()
-        self.ledger.write_run_state(self.state)
+        self._tell()
         self.ledger.write(f"_tmp/{self.run}/lease.json", _json(self.state))
+
+    def _tell(self) -> None:
+        if self.told:
+            self.ledger.write_run_state(self.state)
 
 
 def run_name(began: float) -> str:

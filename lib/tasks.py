@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 import msgspec
 
-from lib import accounts
+from lib import accounts, storage
 from lib.job import Task
 from lib.ledger import FORMAT, Ledger
 from lib.request import End, Request
 from lib.scatter import Scatter
 from lib.sources.inputs import expand_inputs
+from lib.storage import Stat
 
 
 def execute_task(task: Task[Any], request: Request, scatter: Scatter) -> End:
@@ -24,11 +25,15 @@ def execute_task(task: Task[Any], request: Request, scatter: Scatter) -> End:
     """
     began, ledger = time.monotonic(), Ledger(request.output)
     config = msgspec.convert(request.config, task.config_type)
-    ledger.claim(_identity(task, config, request.inputs), request.overwrite)
+    identity = _identity(task, config, expand_inputs(request.inputs, request.run.paths_prefix))
+    if request.overwrite and ledger.identity() is not None:
+        _clear(request.output)
+    ledger.claim(identity, request.overwrite)
     earlier = ledger.load("_report.json")
     if earlier and ledger.marked_done():
         return End(0, accounts.summary(earlier))
-    done = task.run(config, request.inputs, request.output, scatter)
+    ledger.sweep()
+    done = task.run(config, request.inputs, request.output, scatter, request.run.paths_prefix)
     report = {
         "job": task.name,
         "state": "done",
@@ -49,6 +54,13 @@ def execute_task(task: Task[Any], request: Request, scatter: Scatter) -> End:
     return End(0, accounts.summary(report))
 
 
-def _identity(task: Task[Any], config: Any, inputs: Sequence[str]) -> dict[str, Any]:
-    files = {file.uri: file.stamp for file in expand_inputs(inputs)}
-    return {"format": FORMAT, "job": task.name, "config": msgspec.to_builtins(asdict(config)), "inputs": files}
+def _identity(task: Task[Any], config: Any, files: Iterable[Stat]) -> dict[str, Any]:
+    stamps = {file.uri: file.stamp for file in files}
+    return {"format": FORMAT, "job": task.name, "config": msgspec.to_builtins(asdict(config)), "inputs": stamps}
+
+
+def _clear(output: str) -> None:
+    """A task names its files as it likes: all go but whose the folder is, which the ledger takes away last of all."""
+    for name in storage.names(output):
+        if name != "_state":
+            storage.remove(f"{output}/{name}")

@@ -51,12 +51,14 @@ class Parts:
     y_validation: Any
 
 
-def run(config: TrainModel, inputs: Sequence[str], output: str, scatter: Scatter) -> dict[str, Any]:
+def run(
+    config: TrainModel, inputs: Sequence[str], output: str, scatter: Scatter, prefix: str = ""
+) -> dict[str, Any]:  # fmt: skip
     """Fit on a sample, count the whole table, write all below `output`; returns what is worth a line.
 
     Raises UsageError where table and config do not fit together.
     """
-    tables = Tables(inputs, (), scatter)
+    tables = Tables(inputs, (), scatter, prefix)
     wanted = {"auto": None, "classification": True, "regression": False}[config.task]
     question = Question(_features(config, tables), config.label, config.key, config.class_floor, wanted)
     looked = look(tables, question)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pickle
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
 from lib import storage
 from lib.errors import UsageError
+from lib.ledger import Lease, Ledger
 from lib.request import Request
 from lib.scatter import A, B, Scatter
 from lib.spark import session
@@ -27,23 +29,37 @@ def scatter(request: Request) -> Scatter:
             yield from map(function, values)
             return
         spark = session.get_session(_name(request), request)
-        folder = f"{request.output}/_tmp/{uuid.uuid4().hex}"
+        lease = Lease(Ledger(request.output), told=False)
+        lease.take()  # the folder is a living one's: a later run of the task sweeps those of dead ones
+        folder = f"{request.output}/_tmp/{lease.run}"
         try:
-            numbers = spark.range(len(values), numPartitions=len(values))
-            numbers.mapInArrow(_Call(function, values, folder), "number bigint").collect()
+            _collect(spark, _Call(function, values, folder))
             for number in range(len(values)):
                 answer = pickle.loads(storage.read_bytes(f"{folder}/{number}"))
                 if isinstance(answer, UsageError):
                     raise answer
                 yield answer
         finally:
-            storage.remove(folder)
+            lease.release("done", 0)
 
     return everywhere
 
 
 def _name(request: Request) -> str:
     return f"fireball {request.job.rpartition('.')[2]}"
+
+
+def _collect(spark: SparkSession, call: _Call) -> None:
+    """Raises the OSError that a task could not get over, and what Spark raises."""
+    numbers = spark.range(len(call.values), numPartitions=len(call.values))
+    try:
+        numbers.mapInArrow(call, "number bigint").collect()
+    except PySparkException:
+        names = set(storage.names(call.folder))
+        for number in range(len(call.values)):
+            if str(number) not in names and f"{number}.error" in names:
+                raise pickle.loads(storage.read_bytes(f"{call.folder}/{number}.error")) from None
+        raise
 
 
 @dataclass(frozen=True)
@@ -57,11 +73,14 @@ class _Call:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for number in batch["id"].to_pylist():
-                storage.write_bytes(f"{self.folder}/{number}", pickle.dumps(self._answer(self.values[number])))
+                storage.write_bytes(f"{self.folder}/{number}", pickle.dumps(self._answer(number)))
             yield pa.record_batch([batch["id"]], names=["number"])
 
-    def _answer(self, value: Any) -> Any:
+    def _answer(self, number: int) -> Any:
         try:
-            return self.function(value)
+            return self.function(self.values[number])
         except UsageError as error:  # not worth another attempt
             return error
+        except OSError as error:  # worth one; Spark's own exception would not say what it was
+            storage.write_bytes(f"{self.folder}/{number}.error", pickle.dumps(error))
+            raise

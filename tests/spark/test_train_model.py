@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from lib import storage
 from lib.errors import UsageError
+from lib.ledger import Ledger, alive
 from lib.model.options import TrainModel
 from lib.model.train import run
 from lib.options import RunOptions
@@ -44,6 +46,23 @@ def test_a_model_is_the_same_wherever_the_table_was_read(
     for name in ("model.joblib", "spec.json", "manifest.json", "metrics.json"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
     assert list((tmp_path / "there/_tmp").iterdir()) == []
+
+
+def test_the_folder_of_the_answers_is_known_as_a_living_run_s(spark: SparkSession, tmp_path: Path) -> None:
+    ledger = Ledger(f"file://{tmp_path}")
+
+    for _ in scatter(request(tmp_path))(abs, [1, 2]):
+        ledger.sweep()
+        (run,) = storage.names(f"file://{tmp_path}/_tmp")
+        assert alive(ledger.load(f"_tmp/{run}/lease.json"))
+    assert storage.names(f"file://{tmp_path}/_tmp") == []
+    assert ledger.run_state() is None
+
+
+def test_trouble_with_storage_on_an_executor_is_the_same_here(spark: SparkSession, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="/no/such/file"):
+        list(scatter(request(tmp_path))(storage.read_bytes, [f"file://{__file__}", "file:///no/such/file"]))
+    assert storage.names(f"file://{tmp_path}/_tmp") == []
 
 
 def test_a_refusal_on_an_executor_is_one_line_here(spark: SparkSession, tmp_path: Path) -> None:

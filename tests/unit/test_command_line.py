@@ -186,9 +186,10 @@ def test_a_local_output_on_yarn_is_refused(here):
 def test_prepare_completes_the_config_with_the_inputs_at_hand(here):
     job = Job(
         *("measure_lines", "Measure.", Lengths, (), pa.schema([]), pa.schema([]), lambda config: lambda batch: batch),
-        prepare=lambda config, inputs, prefix: Lengths(config.least + len(inputs)),
+        prepare=lambda config, inputs, prefix: Lengths(config.least + len(inputs) + len(prefix)),
     )
-    assert request("--input", "crawl", "--input", "crawl", job=job).config == {"least": 3}
+    given = ("--input", "crawl", "--input", "crawl", "--set", "run.paths_prefix=mirror")
+    assert request(*given, job=job).config == {"least": 3 + len("mirror")}
 
 
 def test_how_much_of_a_cluster_has_options_of_its_own(here):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ class Config:
     text: str = "a"
 
 
-def write(config: Config, inputs, output: str, scatter) -> dict:
+def write(config: Config, inputs, output: str, scatter, prefix: str) -> dict:
     Path(output.removeprefix("file://"), "model").write_text(config.text)
     return {"records": len(inputs)}
 
@@ -52,9 +53,55 @@ def test_another_config_needs_another_folder(tmp_path):
 
 
 def test_a_task_that_failed_is_done_again(tmp_path):
-    def fail(config, inputs, output, scatter):
+    def fail(config, inputs, output, scatter, prefix):
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
         execute_task(Task("write_model", "Writes.", Config, fail), request(tmp_path), here)
     assert execute_task(TASK, request(tmp_path), here).exit_code == 0
+
+
+def test_what_is_overwritten_leaves_no_file_behind(tmp_path):
+    execute_task(TASK, request(tmp_path), here)
+    (tmp_path / "out/leaves").write_text("of the earlier model")
+
+    execute_task(TASK, replace(request(tmp_path, text="b"), overwrite=True), here)
+
+    assert (tmp_path / "out/model").read_text() == "b"
+    assert not (tmp_path / "out/leaves").exists()
+
+
+def test_a_stranger_s_folder_is_not_overwritten(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis").write_text("mine")
+
+    with pytest.raises(UsageError, match="not empty and no run of ours"):
+        execute_task(TASK, replace(request(tmp_path), overwrite=True), here)
+    assert (tmp_path / "out/thesis").read_text() == "mine"
+
+
+def test_what_a_dead_run_was_writing_is_swept(tmp_path):
+    answers = tmp_path / "out/_tmp/20260101T000000-0badcafe"
+    answers.mkdir(parents=True)
+    (answers / "0").write_bytes(b"an answer")
+
+    execute_task(TASK, request(tmp_path), here)
+
+    assert list((tmp_path / "out/_tmp").iterdir()) == []
+
+
+def test_the_lines_of_a_list_start_at_the_prefix(tmp_path):
+    def tell(config, inputs, output, scatter, prefix):
+        return {"prefix": prefix}
+
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/all.paths").write_text("input\n")
+    asked = replace(
+        request(tmp_path), inputs=(f"file://{tmp_path}/lists/all.paths",),
+        run=RunOptions(paths_prefix=f"file://{tmp_path}"),
+    )  # fmt: skip
+
+    execute_task(Task("write_model", "Writes.", Config, tell), asked, here)
+
+    report = json.loads((tmp_path / "out/_report.json").read_text())
+    assert report["prefix"] == f"file://{tmp_path}"
