@@ -56,7 +56,7 @@ class TableSource:
         group: list[Piece] = []
         held = 0
         for file in files:
-            with self._open(file.uri, _OPEN) as table:
+            with self._open(file.uri, _tables()) as table:
                 # A file without rows is planned too, or it would count as new for ever.
                 chunks = table.chunks or [(0, 0)]
             total, at = sum(rows for rows, _ in chunks), 0
@@ -88,7 +88,7 @@ class TableSource:
             announce(base + first)
             if storage.stat(piece.uri).stamp != piece.stamp:
                 raise InputChanged(f"{piece.uri}: changed since it was planned")
-            for rows, at, error in self._rows(piece.uri, first, last, limits.batch_rows):
+            for rows, at, error in self._rows(piece, first, last, limits.batch_rows):
                 for part in _bounded(rows, limits.batch_bytes) if rows is not None else [None]:
                     length = len(part) if part is not None else 1
                     yield _batch(piece.uri, base, at, part, limits.max_record_bytes, error), base + at + length
@@ -113,7 +113,7 @@ class TableSource:
 
     def rows(self, uri: str, batch_rows: int = 1024) -> Iterator[pa.StructArray]:
         """All rows of one file, for those who read a table whole. Raises UsageError where it cannot be decoded."""
-        with self._open(uri, _OPEN) as table:
+        with self._open(uri, _tables(0)) as table:  # how many a stream has is not asked
             for number in range(len(table.chunks)):
                 try:
                     for batch in table.read(number, self.columns or None, batch_rows):
@@ -122,10 +122,10 @@ class TableSource:
                     raise UsageError(f"{uri}: cannot be read: {_line(error)}") from None
 
     def _rows(
-        self, uri: str, first: int, last: int, batch_rows: int
+        self, piece: Piece, first: int, last: int, batch_rows: int
     ) -> Iterator[tuple[pa.StructArray | None, int, tuple[str, str] | None]]:
         """Rows first..last with the number of their first; None and why, one by one, where they cannot be decoded."""
-        with self._open(uri, _OPEN) as table:
+        with self._open(piece.uri, _tables(piece.size)) as table:
             at = 0
             for number, (rows, _) in enumerate(table.chunks):
                 begin, end = at, at + rows
@@ -216,8 +216,8 @@ def _arrow(file: Any) -> Table:
     return Table([(batch.num_rows, batch.nbytes) for batch in sizes], read)
 
 
-def _streamed(file: Any, open_stream: Callable[[Any], Any]) -> Table:
-    """A file that has to be read from its start: one chunk."""
+def _streamed(file: Any, open_stream: Callable[[Any], Any], count: int | None) -> Table:
+    """A file that has to be read from its start: one chunk; where nobody knows its rows, they are counted."""
 
     def read(chunk: int, columns: Sequence[str] | None, rows: int) -> Iterator[pa.RecordBatch]:
         file.seek(0)
@@ -225,7 +225,8 @@ def _streamed(file: Any, open_stream: Callable[[Any], Any]) -> Table:
             chosen = batch.select([name for name in columns if name in batch.schema.names]) if columns else batch
             yield from pa.Table.from_batches([chosen]).to_batches(max_chunksize=rows)
 
-    count = sum(batch.num_rows for batch in read(0, None, 1 << 16))
+    if count is None:
+        count = sum(batch.num_rows for batch in read(0, None, 1 << 16))
     return Table([(count, file.tell())], read)
 
 
@@ -275,10 +276,14 @@ def _arrow_schema(file: Any) -> pa.Schema:
     return ipc.open_file(file).schema
 
 
-_OPEN: dict[Format, Callable[[Any], Table]] = {
-    "parquet": _parquet, "orc": _orc, "arrow": _arrow,
-    "csv": lambda file: _streamed(file, _csv), "jsonl": lambda file: _streamed(file, _jsonl),
-}  # fmt: skip
+def _tables(rows: int | None = None) -> dict[Format, Callable[[Any], Table]]:
+    """How a file of each format is opened; `rows`: how many it has, where that is known."""
+    return {
+        "parquet": _parquet, "orc": _orc, "arrow": _arrow,
+        "csv": lambda file: _streamed(file, _csv, rows), "jsonl": lambda file: _streamed(file, _jsonl, rows),
+    }  # fmt: skip
+
+
 _SCHEMA: dict[Format, Callable[[Any], pa.Schema]] = {
     "parquet": _parquet_schema, "orc": _orc_schema, "arrow": _arrow_schema,
     "csv": lambda file: _csv(file).schema, "jsonl": lambda file: _jsonl(file).schema,

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lib.errors import UsageError
+from lib.sources import table
 from lib.sources.table import TableSource
 from lib.split import ReadLimits, Split
 from lib.storage import stat, to_uri
@@ -49,6 +50,19 @@ def test_each_row_comes_once_in_order(tmp_path: Path, kind: str) -> None:
     found = [i for split in splits(source, write(tmp_path, kind)) for i in ids(source, split)]
 
     assert found == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_rows_are_counted_once_when_they_are_planned(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (split,) = splits(TableSource(), write(tmp_path, kind))
+    opened: list[str] = []
+    way = getattr(table, f"_{kind}")
+    monkeypatch.setattr(table, f"_{kind}", lambda file: opened.append(kind) or way(file))
+
+    assert ids(TableSource(), split) == list(range(10))
+    assert opened == [kind]
 
 
 def test_parquet_is_split_by_row_groups(tmp_path: Path) -> None:
