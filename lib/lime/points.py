@@ -63,6 +63,7 @@ def points_of(hood: Neighborhood, points: Points, row: Floats) -> tuple[Floats, 
 
 
 def _read(source: TableSource, uri: str, number: int) -> pa.StructArray:
-    piece = Piece(uri, number, number + 1, 0, storage.stat(uri).stamp)
+    """One row, as if it were the file's last."""
+    piece = Piece(uri, number, number + 1, number + 1, storage.stat(uri).stamp)
     batch, _ = next(iter(source.read(Split("", "table", (piece,)), LIMITS, lambda _: None)))
     return batch["row"]

@@ -16,7 +16,7 @@ from lib.errors import UsageError
 from lib.ledger import Ledger
 from lib.lime.explainer import make_kernel
 from lib.lime.options import ExplainRows
-from lib.lime.points import write_points
+from lib.lime.points import _read, write_points
 from lib.lime.prepare import prepare
 from lib.lime.survey import Feature
 from lib.model.files import ModelFile
@@ -163,3 +163,9 @@ def test_weights_can_be_had_from_the_points_again(rows: pa.StructArray, tmp_path
 def test_points_around_the_row_need_their_own_engine() -> None:
     with pytest.raises(ValueError, match="sample_around_instance needs engine per_row or lime, got bank"):
         ExplainRows(sample_around_instance=True, discretizer="none")
+
+
+def test_a_row_of_a_csv_file_is_found_again_for_its_points(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n3,4\n5,6\n")
+
+    assert _read(TableSource(), f"file://{tmp_path}/rows.csv", 1).to_pylist() == [{"a": 3, "b": 4}]
