@@ -111,16 +111,6 @@ class TableSource:
         with self._open(uri, _SCHEMA) as schema:
             return list(schema)
 
-    def rows(self, uri: str, batch_rows: int = 1024) -> Iterator[pa.StructArray]:
-        """All rows of one file, for those who read a table whole. Raises UsageError where it cannot be decoded."""
-        with self._open(uri, _tables(0)) as table:  # how many a stream has is not asked
-            for number in range(len(table.chunks)):
-                try:
-                    for batch in table.read(number, self.columns or None, batch_rows):
-                        yield batch.to_struct_array()
-                except (pa.ArrowException, OSError) as error:
-                    raise UsageError(f"{uri}: cannot be read: {_line(error)}") from None
-
     def _rows(
         self, piece: Piece, first: int, last: int, batch_rows: int
     ) -> Iterator[tuple[pa.StructArray | None, int, tuple[str, str] | None]]:

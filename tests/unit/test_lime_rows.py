@@ -29,7 +29,7 @@ QUICK = ExplainRows(keys=("id",), num_samples=400, num_features=4)
 
 @pytest.fixture(scope="module")
 def rows() -> pa.StructArray:
-    return next(iter(TableSource().rows(f"file://{SAMPLE}/breast_cancer.parquet", 70)))
+    return pq.read_table(f"{SAMPLE}/breast_cancer.parquet")[:70].to_struct_array().combine_chunks()
 
 
 def batch(rows: pa.StructArray) -> pa.RecordBatch:

@@ -6,6 +6,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from lime.lime_text import LimeTextExplainer
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
@@ -15,7 +16,6 @@ from sklearn.pipeline import make_pipeline
 from lib.errors import UsageError
 from lib.lime.text import ExplainText, Words, explain, labels_of, make_kernel, masked, prepare
 from lib.model.files import ModelFile
-from lib.sources.table import TableSource
 
 GOOD, BAD = "good fine great happy The sun", "bad awful the dull sad rain"
 TEXTS = [f"{a} {b} day, with {c}!" for a in GOOD.split() for b in ("a", "long") for c in GOOD.split()]
@@ -47,7 +47,7 @@ def test_weights_are_those_of_lime_text(vectoriser, k: int) -> None:
 
 def test_the_bundled_model_explains_the_bundled_reviews() -> None:
     folder = Path(__file__).parents[2] / "samples" / "explain_text"
-    texts = next(iter(TableSource().rows(f"file://{folder}/reviews.parquet", 3)))
+    texts = pq.read_table(f"{folder}/reviews.parquet")[:3].to_struct_array().combine_chunks()
 
     config = prepare(ExplainText(keys=("id",), num_samples=500), [str(folder)])
     row = make_kernel(config)(pa.record_batch([texts], names=["row"])).to_pylist()[0]
