@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from lib.sources import Source
 from lib.split import Split
 
 ANSWER = "answer string"  # the schema of what a task returns: one JSON document
+REST_SECONDS = (
+    2.0  # after a first failure of storage, twice as long after the second: a node is taken for dead meanwhile
+)
 SOCKET_FOLDER = 70  # characters: the address of a Unix socket in it must stay below 108
 
 
@@ -67,6 +71,7 @@ class SplitTask:
             context = TaskContext.get()
             last = context is None or context.attemptNumber() >= self.attempts - 1
             if failed.kind == "storage" and not last:
+                time.sleep(REST_SECONDS * (1 + (context.attemptNumber() if context else 0)))
                 raise failed from None  # Spark tries again, perhaps elsewhere
             return {"split": split.id, "kind": failed.kind, "error": failed.message, "traceback": failed.traceback}
 

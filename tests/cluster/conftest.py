@@ -86,7 +86,6 @@ class User:
             f"spark.executor.extraJavaOptions={FAST}",
             "spark.yarn.appMasterEnv.SPARK_LOCAL_IP=127.0.0.1",
             "spark.yarn.report.interval=300ms",
-            "spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout=5s",
             *(("spark.driver.bindAddress=127.0.0.1", "spark.driver.host=127.0.0.1") if mode == "client" else ()),
         ]
         where = ["--master", "yarn", "--deploy-mode", mode, "--executors=1", "--cores=1", "--memory=512m"]
