@@ -27,9 +27,7 @@ from lib.sources import Source
 from lib.split import Split
 
 ANSWER = "answer string"  # the schema of what a task returns: one JSON document
-REST_SECONDS = (
-    2.0  # after a first failure of storage, twice as long after the second: a node is taken for dead meanwhile
-)
+REST_SECONDS = 2.0  # after a first failure of storage, twice as long after the second: it may come back
 SOCKET_FOLDER = 70  # characters: the address of a Unix socket in it must stay below 108
 
 
@@ -69,9 +67,9 @@ class SplitTask:
         except (SplitFailed, OSError) as error:
             failed = error if isinstance(error, SplitFailed) else SplitFailed("storage", str(error))
             context = TaskContext.get()
-            last = context is None or context.attemptNumber() >= self.attempts - 1
-            if failed.kind == "storage" and not last:
-                time.sleep(REST_SECONDS * (1 + (context.attemptNumber() if context else 0)))
+            attempt = context.attemptNumber() if context else self.attempts
+            if failed.kind == "storage" and attempt + 1 < self.attempts:
+                time.sleep(REST_SECONDS * (attempt + 1))
                 raise failed from None  # Spark tries again, perhaps elsewhere
             return {"split": split.id, "kind": failed.kind, "error": failed.message, "traceback": failed.traceback}
 
