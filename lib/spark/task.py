@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,6 @@ from lib.sources import Source
 from lib.split import Split
 
 ANSWER = "answer string"  # the schema of what a task returns: one JSON document
-REST_SECONDS = 2.0  # after a first failure of storage, twice as long after the second: it may come back
 SOCKET_FOLDER = 70  # characters: the address of a Unix socket in it must stay below 108
 
 
@@ -67,9 +65,8 @@ class SplitTask:
         except (SplitFailed, OSError) as error:
             failed = error if isinstance(error, SplitFailed) else SplitFailed("storage", str(error))
             context = TaskContext.get()
-            attempt = context.attemptNumber() if context else self.attempts
-            if failed.kind == "storage" and attempt + 1 < self.attempts:
-                time.sleep(REST_SECONDS * (attempt + 1))
+            last = context is None or context.attemptNumber() >= self.attempts - 1
+            if failed.kind == "storage" and not last:
                 raise failed from None  # Spark tries again, perhaps elsewhere
             return {"split": split.id, "kind": failed.kind, "error": failed.message, "traceback": failed.traceback}
 
