@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from lib.sources import Source
 from lib.split import Split
 
 ANSWER = "answer string"  # the schema of what a task returns: one JSON document
+FULL = re.compile("quota|no space left", re.IGNORECASE)  # storage that is full is no better at the next attempt
 SOCKET_FOLDER = 70  # characters: the address of a Unix socket in it must stay below 108
 
 
@@ -66,7 +68,7 @@ class SplitTask:
             failed = error if isinstance(error, SplitFailed) else SplitFailed("storage", str(error))
             context = TaskContext.get()
             last = context is None or context.attemptNumber() >= self.attempts - 1
-            if failed.kind == "storage" and not last:
+            if failed.kind == "storage" and not last and not FULL.search(failed.message):
                 raise failed from None  # Spark tries again, perhaps elsewhere
             return {"split": split.id, "kind": failed.kind, "error": failed.message, "traceback": failed.traceback}
 
