@@ -8,6 +8,8 @@ from typing import ClassVar, Literal, Protocol
 
 import pyarrow as pa
 
+from lib import storage
+from lib.errors import InputChanged
 from lib.split import Piece, ReadLimits, Split
 from lib.storage import Stat
 
@@ -68,3 +70,9 @@ def source_type(kind: str) -> type[Source]:
         value for value in vars(module).values() if isinstance(value, type) and vars(value).get("kind") == kind
     )
     return found
+
+
+def expect_planned(piece: Piece) -> None:
+    """Raise InputChanged where the piece's file is not the one that was planned, OSError where it cannot be asked."""
+    if storage.stat(piece.uri).stamp != piece.stamp:
+        raise InputChanged(f"{piece.uri}: changed since it was planned")

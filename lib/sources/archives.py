@@ -11,9 +11,8 @@ from typing import Any, BinaryIO, ClassVar
 import pyarrow as pa
 
 from lib import storage
-from lib.errors import InputChanged
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status
-from lib.sources import Announce, Unit
+from lib.sources import Announce, Unit, expect_planned
 from lib.sources.entry import FILE, LOST, BadEntry, Entry
 from lib.sources.tar_entries import tar_entries
 from lib.sources.window import GzipMember
@@ -94,8 +93,7 @@ class ArchivesSource:
             if first >= last:
                 continue
             announce(base + first)
-            if storage.stat(piece.uri).stamp != piece.stamp:
-                raise InputChanged(f"{piece.uri}: changed since it was planned")
+            expect_planned(piece)
             with storage.open_input(piece.uri) as file:
                 entries = islice(_entries(file, piece.uri, piece.begin), first - piece.start, last - piece.start)
                 for at, entry in enumerate(entries, first):

@@ -9,9 +9,8 @@ from typing import ClassVar
 import pyarrow as pa
 
 from lib import storage
-from lib.errors import InputChanged
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status
-from lib.sources import Announce, Unit
+from lib.sources import Announce, Unit, expect_planned
 from lib.split import Piece, ReadLimits, Split, group
 from lib.storage import Stat
 
@@ -70,8 +69,7 @@ class FilesSource:
 
 
 def _content(piece: Piece) -> bytes:
-    if storage.stat(piece.uri).stamp != piece.stamp:
-        raise InputChanged(f"{piece.uri}: changed since it was planned")
+    expect_planned(piece)
     with storage.open_input(piece.uri) as file:
         return file.read()
 

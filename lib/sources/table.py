@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal, TypeVar
 import pyarrow as pa
 
 from lib import storage
-from lib.errors import InputChanged, UsageError
+from lib.errors import UsageError
 from lib.records import OUTCOME, POSITION, PROVENANCE, ROW, Status
-from lib.sources import Announce, Unit
+from lib.sources import Announce, Unit, expect_planned
 from lib.split import Piece, ReadLimits, Split
 from lib.storage import Stat
 
@@ -86,8 +86,7 @@ class TableSource:
             if first >= last:
                 continue
             announce(base + first)
-            if storage.stat(piece.uri).stamp != piece.stamp:
-                raise InputChanged(f"{piece.uri}: changed since it was planned")
+            expect_planned(piece)
             for rows, at, error in self._rows(piece, first, last, limits.batch_rows):
                 for part in _bounded(rows, limits.batch_bytes) if rows is not None else [None]:
                     length = len(part) if part is not None else 1

@@ -12,7 +12,7 @@ import pyarrow as pa
 from lib import storage
 from lib.errors import InputChanged
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status
-from lib.sources import Announce, Unit
+from lib.sources import Announce, Unit, expect_planned
 from lib.sources.warc_record import FalseLength, Record, Stream, in_hand, no_length_believed, parse_http, take_record
 from lib.sources.window import Damaged, GzipMember, Member, Members, Window, ZstdFrame
 from lib.split import Piece, ReadLimits, Split, group
@@ -99,7 +99,7 @@ class WarcSource:
         return _batch([row]), _position(number + 1, 0, 0) if number + 1 < len(split.pieces) else None
 
     def _end_unseen(self, piece: Piece, limits: ReadLimits, offset: int, index: int) -> int:
-        _check(piece)
+        expect_planned(piece)
         with storage.open_input(piece.uri) as file:
             window = Window(file, piece.size)
             if _is_plain(piece.uri):
@@ -115,7 +115,7 @@ class WarcSource:
         for number, piece in enumerate(split.pieces[first:], first):
             at = offset if number == first else None
             announce(_position(number, piece.start if at is None else at, index if number == first else 0))
-            _check(piece)
+            expect_planned(piece)
             with storage.open_input(piece.uri) as file:
                 reader = _Reader(Window(file, piece.size), _Rows(piece, number, self.records), limits, announce, stop)
                 yield from reader.plain(at or 0) if _is_plain(piece.uri) else reader.members(at, index)
@@ -354,8 +354,3 @@ def _plain(window: Window, offset: int) -> Stream:
         return bytes(window.at(offset, length)) if offset <= window.size else None
 
     return Stream(read, offset, probe)
-
-
-def _check(piece: Piece) -> None:
-    if storage.stat(piece.uri).stamp != piece.stamp:
-        raise InputChanged(f"{piece.uri}: changed since it was planned")
