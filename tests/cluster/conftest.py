@@ -35,7 +35,7 @@ EVERY_PAGE = [f"{number:03}.html" for number in range(PAGES)]
 @pytest.fixture(scope="session")
 def hadoop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniHadoop]:
     root: Path = tmp_path_factory.mktemp("hadoop")
-    with running(root) as cluster:
+    with running(MiniHadoop(root)) as cluster:
         yield cluster
 
 

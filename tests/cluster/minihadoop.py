@@ -12,11 +12,14 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
+
+from cluster import hadoop_settings
+from cluster.hadoop_settings import Settings
 
 HADOOP_VERSION = "3.5.0"
 POM = Path(__file__).with_name("hadoop.pom.xml")
@@ -80,7 +83,7 @@ class MiniHadoop:
         self.root.chmod(0o755)
         self.ports = _free_ports(PORTS)
         for role in ("client", *MAIN):
-            _write_conf(self.root / "conf" / role, self._settings(role))
+            _write_conf(self.root / "conf" / role, self.settings(role))
         try:
             self.launch("rm")  # needs no HDFS: it starts while the NameNode formats
             subprocess.run(
@@ -98,6 +101,10 @@ class MiniHadoop:
             self.stop()
             raise
         return self
+
+    def settings(self, role: str) -> Settings:
+        """What stands in the configuration files of a daemon, or of `client`: for subclasses to add to, by `merged`."""
+        return hadoop_settings.of(role, self.root / role, self.ports, self.node_mb, self.node_cores)
 
     def launch(self, role: str) -> None:
         log = self.root / "logs" / f"{role}.log"
@@ -248,97 +255,6 @@ class MiniHadoop:
             "HADOOP_USER_NAME": "root",
         }
 
-    def _settings(self, role: str) -> dict[str, dict[str, object]]:
-        own = self.root / role
-        port = {name: f"127.0.0.1:{number}" for name, number in self.ports.items()}
-        node = f"127.0.0.{role[2]}" if role.startswith("nm") else "127.0.0.1"
-        data = {name: f"127.0.0.1:{self.ports.get(f'{role}.{name}', 0)}" for name in ("data", "ipc", "http")}
-        core = {
-            "fs.defaultFS": f"hdfs://{port['nn.rpc']}",
-            "hadoop.tmp.dir": own / "tmp",
-            "hadoop.security.token.service.use_ip": "true",  # addresses are compared as given: there is no DNS
-            # A dead NameNode is an error within seconds for a client; daemons wait for each other.
-            "ipc.client.connect.max.retries": 5 if role == "client" else 200,
-            "ipc.client.connect.retry.interval": 200,
-        }
-        hdfs = {
-            "dfs.replication": 2,
-            "dfs.namenode.rpc-address": port["nn.rpc"],
-            "dfs.namenode.http-address": port["nn.http"],
-            "dfs.namenode.name.dir": f"file://{own}/name",
-            "dfs.datanode.data.dir": f"file://{own}/data",
-            "dfs.datanode.address": data["data"],
-            "dfs.datanode.ipc.address": data["ipc"],
-            "dfs.datanode.http.address": data["http"],
-            "dfs.datanode.hostname": "127.0.0.1",
-            "dfs.namenode.datanode.registration.ip-hostname-check": "false",
-            "dfs.namenode.safemode.extension": 0,
-            "dfs.namenode.safemode.min.datanodes": 2,
-            "dfs.blockreport.initialDelay": "0s",
-            # A DataNode is dead after 2 x recheck + 10 x heartbeat: 12 s instead of ten minutes.
-            "dfs.heartbeat.interval": "1s",
-            "dfs.namenode.heartbeat.recheck-interval": 1000,
-            "dfs.namenode.stale.datanode.interval": 3000,
-            "dfs.namenode.avoid.read.stale.datanode": "true",
-            "dfs.namenode.avoid.write.stale.datanode": "true",
-            "dfs.namenode.redundancy.interval.seconds": "1s",
-            # Of two DataNodes a broken pipeline has no spare to bring in.
-            "dfs.client.block.write.replace-datanode-on-failure.policy": "NEVER",
-            "dfs.client.socket-timeout": 10000,
-            "dfs.namenode.handler.count": 4,
-            "dfs.namenode.fs-limits.min-block-size": 1024,
-        }
-        yarn = {
-            "yarn.resourcemanager.hostname": "127.0.0.1",
-            "yarn.resourcemanager.address": port["rm.rpc"],
-            "yarn.resourcemanager.scheduler.address": port["rm.scheduler"],
-            "yarn.resourcemanager.resource-tracker.address": port["rm.tracker"],
-            "yarn.resourcemanager.admin.address": port["rm.admin"],
-            "yarn.resourcemanager.webapp.address": port["rm.http"],
-            "yarn.resourcemanager.am.max-attempts": 4,
-            "yarn.scheduler.minimum-allocation-mb": 128,
-            "yarn.scheduler.maximum-allocation-mb": self.node_mb,
-            "yarn.scheduler.maximum-allocation-vcores": self.node_cores,
-            "yarn.nodemanager.hostname": node,
-            "yarn.nodemanager.address": f"{node}:{self.ports.get(f'{role}.rpc', 0)}",
-            "yarn.nodemanager.localizer.address": f"{node}:{self.ports.get(f'{role}.localizer', 0)}",
-            "yarn.nodemanager.webapp.address": f"{node}:{self.ports.get(f'{role}.http', 0)}",
-            "yarn.nodemanager.collector-service.address": f"{node}:{self.ports.get(f'{role}.collector', 0)}",
-            "yarn.nodemanager.local-dirs": own / "local",
-            "yarn.nodemanager.log-dirs": own / "containers",
-            "yarn.nodemanager.resource.memory-mb": self.node_mb,
-            "yarn.nodemanager.resource.cpu-vcores": self.node_cores,
-            # YARN killing a container over its memory is a case that happens.
-            "yarn.nodemanager.pmem-check-enabled": "true",
-            # By default the NodeManager leaves it to cgroups, whether it has them or not.
-            "yarn.nodemanager.resource.memory.enforced": "false",
-            "yarn.nodemanager.vmem-check-enabled": "false",
-            "yarn.nodemanager.container-monitor.interval-ms": 500,
-            "yarn.nodemanager.env-whitelist": "JAVA_HOME,PATH,LANG,TZ",
-            "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 100,
-            "yarn.nodemanager.disk-health-checker.min-free-space-per-disk-mb": 0,
-            "yarn.log-aggregation-enable": "false",  # container logs stay readable in their folders
-            # A dead node is noticed in 10 s instead of ten minutes; less fails on a busy machine.
-            "yarn.nm.liveness-monitor.expiry-interval-ms": 10000,
-            # This one also runs while the archive is localised.
-            "yarn.am.liveness-monitor.expiry-interval-ms": 300000,
-            "yarn.resourcemanager.nodemanagers.heartbeat-interval-ms": 300,
-            "yarn.nodemanager.sleep-delay-before-sigkill.ms": 250,
-            "yarn.resourcemanager.connect.max-wait.ms": 15000,
-            "yarn.resourcemanager.connect.retry-interval.ms": 500,
-            "yarn.client.application-client-protocol.poll-interval-ms": 100,
-            "yarn.client.nodemanager-connect.max-wait-ms": 5000,
-            "yarn.client.nodemanager-connect.retry-interval-ms": 500,
-        }
-        capacity = {
-            "yarn.scheduler.capacity.root.queues": "default",
-            "yarn.scheduler.capacity.root.default.capacity": 100,
-            "yarn.scheduler.capacity.root.default.user-limit-factor": 100,
-            "yarn.scheduler.capacity.maximum-am-resource-percent": "1.0",
-            "yarn.scheduler.capacity.node-locality-delay": -1,
-        }
-        return {"core": core, "hdfs": hdfs, "yarn": yarn, "capacity": capacity}
-
 
 PORTS = (
     *("nn.rpc", "nn.http", "rm.rpc", "rm.scheduler", "rm.tracker", "rm.admin", "rm.http"),
@@ -356,9 +272,9 @@ log4j.logger.org.apache.hadoop.util.NativeCodeLoader=ERROR
 
 
 @contextlib.contextmanager
-def running(root: Path) -> Iterator[MiniHadoop]:
+def running(cluster: MiniHadoop) -> Iterator[MiniHadoop]:
     """A cluster for the length of a block."""
-    cluster = MiniHadoop(root).start()
+    cluster.start()
     try:
         yield cluster
     finally:
@@ -374,7 +290,7 @@ def _free_ports(names: tuple[str, ...]) -> dict[str, int]:
         return {name: one.getsockname()[1] for name, one in sockets.items()}
 
 
-def _write_conf(folder: Path, settings: Mapping[str, Mapping[str, object]]) -> None:
+def _write_conf(folder: Path, settings: Settings) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for site, values in settings.items():
         lines = (f"<property><name>{k}</name><value>{escape(str(v))}</value></property>" for k, v in values.items())

@@ -24,7 +24,7 @@ def test_a_killed_datanode_comes_back(hadoop: MiniHadoop) -> None:
 
 
 def test_no_daemon_is_left(tmp_path: Path) -> None:
-    with running(tmp_path) as cluster:
+    with running(MiniHadoop(tmp_path)) as cluster:
         pids = [daemon.pid for daemon in cluster.daemons.values()]
         assert len(pids) == 6
     assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)  # noqa: PTH110
