@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import functools
 import glob
+import io
 import os
 import shutil
 import uuid
@@ -138,6 +139,14 @@ def read_bytes(uri: str) -> bytes:
     """The whole of a small file."""
     with open_input(uri) as file:
         return file.read()
+
+
+def read_at(uri: str, stamp: str) -> bytes | None:
+    """The whole of a small file, None where its stamp is another; a local one is opened and looked up in one go."""
+    if uri.startswith("file://"):
+        with io.FileIO(uri.removeprefix("file://")) as file:
+            return file.readall() if _stat(uri, os.fstat(file.fileno())).stamp == stamp else None
+    return read_bytes(uri) if stat(uri).stamp == stamp else None
 
 
 @by_scheme

@@ -15,6 +15,7 @@ from lib.storage import Stat
 
 Unit = Literal["bytes", "rows", "entries", "files"]
 Announce = Callable[[int], None]
+CHANGED = "changed since it was planned"
 
 
 class Source(Protocol):
@@ -75,4 +76,12 @@ def source_type(kind: str) -> type[Source]:
 def expect_planned(piece: Piece) -> None:
     """Raise InputChanged where the piece's file is not the one that was planned, OSError where it cannot be asked."""
     if storage.stat(piece.uri).stamp != piece.stamp:
-        raise InputChanged(f"{piece.uri}: changed since it was planned")
+        raise InputChanged(f"{piece.uri}: {CHANGED}")
+
+
+def read_planned(piece: Piece) -> bytes:
+    """All of the piece's file. Raises as `expect_planned`."""
+    content = storage.read_at(piece.uri, piece.stamp)
+    if content is None:
+        raise InputChanged(f"{piece.uri}: {CHANGED}")
+    return content

@@ -8,13 +8,12 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from lib import storage
 from lib.records import OUTCOME, POSITION, PROVENANCE, Status
-from lib.sources import Announce, Unit, expect_planned
+from lib.sources import Announce, Unit, read_planned
 from lib.split import Piece, ReadLimits, Split, group
 from lib.storage import Stat
 
-FILES_PER_SPLIT = 2000  # opening a file costs too: 100,000 tiny ones are work for more than one task
+FILES_PER_SPLIT = 5000  # opening a file costs too: 100,000 tiny ones are work for more than one task
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class FilesSource:
         for number in range(start or 0, end):
             announce(number)
             piece = split.pieces[number]
-            content = None if piece.size > limits.max_record_bytes else _content(piece)
+            content = None if piece.size > limits.max_record_bytes else read_planned(piece)
             rows.append((number, piece, content))
             held += len(content or b"")
             if len(rows) == limits.batch_rows or held >= limits.batch_bytes:
@@ -66,12 +65,6 @@ class FilesSource:
         behind = position + 1
         row = _batch([(position, split.pieces[position], None)])
         return row, behind if behind < len(split.pieces) else None
-
-
-def _content(piece: Piece) -> bytes:
-    expect_planned(piece)
-    with storage.open_input(piece.uri) as file:
-        return file.read()
 
 
 def _batch(rows: Sequence[tuple[int, Piece, bytes | None]]) -> pa.RecordBatch:
