@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import heapq
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image, ImageDraw
 
 from lib.image.encode import to_image
 
 Row = dict[str, Any]
 CELL, GAP, COLUMNS, SHOWN = 96, 8, 10, 100
+ORDER = [(name, "ascending") for name in ("image_id", "source_path", "source_member", "source_offset")]
 MARGIN_COLOR, TEXT_COLOR = (232, 232, 232), (40, 40, 40)
 
 
@@ -19,21 +21,21 @@ class Sheets:
     """Keeps SHOWN rows of each sheet: those of least image_id, a hash, so that they are a sample free of splits."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, list[tuple[int, Row]]] = {}
+        self.kept: dict[str, pa.Table] = {}
         self.tiles: dict[str, Image.Image] = {}
 
-    def add(self, row: Row) -> None:
-        """Take a row in, or not; it needs no image yet."""
-        heap = self.kept.setdefault(row["class"] if row["output_bytes"] is not None else "rejected", [])
-        rank = -int(row["image_id"] or "0", 16)
-        if len(heap) < SHOWN:
-            heapq.heappush(heap, (rank, row))
-        elif rank > heap[0][0]:
-            heapq.heapreplace(heap, (rank, row))
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take in those of the rows that will be shown; they need no image yet."""
+        names = pc.if_else(pc.is_valid(rows["output_bytes"]), rows["class"], "rejected")
+        for name in pc.unique(names).to_pylist():
+            found = [self.kept[name]] if name in self.kept else []
+            found.append(pa.table(rows.filter(pc.equal(names, name))))
+            self.kept[name] = pa.concat_tables(found).sort_by(ORDER)[:SHOWN]
 
-    def image_ids(self) -> set[str]:
+    def image_ids(self) -> pa.Array:
         """Of the pictures that will be shown."""
-        return {row["image_id"] for heap in self.kept.values() for _, row in heap if row["output_bytes"] is not None}
+        shown = [kept["image_id"].filter(pc.is_valid(kept["output_bytes"])) for kept in self.kept.values()]
+        return pa.array([image_id for ids in shown for image_id in ids.to_pylist()], pa.string())
 
     def draw(self, row: Row, encoding: str) -> None:
         """Take in the picture of a row that will be shown."""
@@ -41,9 +43,9 @@ class Sheets:
 
     def write(self, folder: Path) -> None:
         """One PNG a class, and `rejected.png`."""
-        for name, heap in self.kept.items():
-            rows = [row for _, row in sorted(heap, key=lambda item: -item[0])]
-            draw_sheet([self.tiles.get(row["image_id"]) or _excuse(row) for row in rows]).save(folder / f"{name}.png")
+        for name, kept in self.kept.items():
+            tiles = [self.tiles.get(row["image_id"]) or _excuse(row) for row in kept.to_pylist()]
+            draw_sheet(tiles).save(folder / f"{name}.png")
 
 
 def draw_sheet(tiles: list[Image.Image]) -> Image.Image:

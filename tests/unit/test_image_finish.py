@@ -115,11 +115,35 @@ def test_a_run_without_a_single_picture_has_its_sheet_too(tmp_path: Path) -> Non
     assert [path.name for path in folder.iterdir()] == ["rejected.png"]
 
 
+def rows_of(image_ids: Sequence[str | None], outputs: int | None = 1) -> pa.RecordBatch:
+    """Rows as sheets take them."""
+    n = len(image_ids)
+    return pa.record_batch(
+        {
+            "image_id": pa.array(image_ids, pa.string()),
+            "class": pa.array(["opaque" if outputs else None] * n, pa.string()),
+            "output_bytes": pa.array([outputs] * n, pa.int64()),
+            "error_code": pa.array([None if outputs else "encrypted"] * n, pa.string()),
+            "source_path": pa.array(["file:///a.zip"] * n),
+            "source_member": pa.array([f"{i}.png" for i in range(n)]),
+            "source_offset": pa.array(range(n), pa.int64()),
+        }
+    )
+
+
 def test_a_sheet_shows_those_of_least_image_id_whatever_came_first(monkeypatch) -> None:
     monkeypatch.setattr("lib.image.sheets.SHOWN", 2)
-    rows = [{"image_id": f"{number:016x}", "class": "opaque", "output_bytes": 1} for number in (7, 3, 9, 1)]
-    for order in (rows, rows[::-1]):
+    rows = rows_of([f"{number:016x}" for number in (7, 3, 9, 1)])
+    for order in ((0, 1, 2, 3), (3, 2, 1, 0)):
         sheets = Sheets()
-        for row in order:
-            sheets.add(row)
-        assert sheets.image_ids() == {f"{1:016x}", f"{3:016x}"}
+        for at in order:
+            sheets.add(rows.slice(at, 1))
+        assert sheets.image_ids().to_pylist() == [f"{1:016x}", f"{3:016x}"]
+
+
+def test_records_that_never_reached_the_kernel_have_their_place_on_the_sheet(tmp_path: Path) -> None:
+    sheets = Sheets()
+    sheets.add(rows_of([None, None], outputs=None))
+    sheets.write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["rejected.png"]
+    assert sheets.kept["rejected"]["source_member"].to_pylist() == ["0.png", "1.png"]
