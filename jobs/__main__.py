@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from lib import registry
-from lib.errors import UsageError, nearest
+from lib.errors import StorageFailed, UsageError, nearest
 from lib.request import End, Request
 
 FOLDER = Path(__file__).resolve().parent
@@ -83,6 +83,9 @@ def main(args: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG
+    except StorageFailed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return INCOMPLETE
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return INCOMPLETE

@@ -40,9 +40,9 @@ from lib.split import Split
 
 SETUP, READ, KERNEL, WRITE = range(4)
 STEP_NAMES = ("set-up", "read", "kernel", "write")
-EXIT_TOLD = 70  # the reason lies in the folder's error.json
+EXIT_TOLD = 70  # the reason stands in the page
 EXIT_MEMORY = 77
-PAGE_BYTES = 4096
+PAGE_BYTES = 1 << 16
 BATCH_SHARE = 0.25  # of a record's time that a whole batch may be expected to take
 DUMP_SIGNAL = signal.SIGUSR1  # prints where the child is, even while native code holds the interpreter lock
 
@@ -82,9 +82,13 @@ class Lessons:
 
 
 class Page:
-    """Step, first and last position in flight (-1: none yet), and since when: shared between child and supervisor."""
+    """Step, first and last position in flight (-1: none yet), and since when: shared between child and supervisor.
+
+    Behind that the reason for which a child gave up: there is room for it even where the disk is full.
+    """
 
     _FORMAT = struct.Struct("<qqqd")
+    _LENGTH = struct.Struct("<q")
 
     def __init__(self, path: Path) -> None:
         with path.open("r+b") as file:
@@ -105,6 +109,19 @@ class Page:
     def read(self) -> tuple[int, int, int, float]:
         """Step, first, last, and the moment it began."""
         return self._FORMAT.unpack_from(self._map, 0)
+
+    def tell(self, kind: str, message: str, traceback: str) -> None:
+        """Leave the reason; of a long one the message's beginning and the traceback's end."""
+        data = json.dumps({"kind": kind, "message": message[:1500], "traceback": traceback[-3000:]}).encode()
+        at = self._FORMAT.size + self._LENGTH.size
+        self._map[at : at + len(data)] = data
+        self._LENGTH.pack_into(self._map, self._FORMAT.size, len(data))
+
+    def told(self) -> dict[str, str] | None:
+        """Kind, message and traceback, where a reason was left."""
+        (length,) = self._LENGTH.unpack_from(self._map, self._FORMAT.size)
+        at = self._FORMAT.size + self._LENGTH.size
+        return json.loads(self._map[at : at + length]) if length else None
 
 
 class _ReaderFailed(Exception):
@@ -292,19 +309,20 @@ def main(payload: bytes, folder: str, parent: int) -> None:
     """Entry of the process; `parent` is the one it must not outlive. Without pieces it only tries the set-up."""
     place = Path(folder)
     _settle(place, parent)
+    page = Page(place / "page")
     try:
         work, lessons, rows = _set_up(payload)
     except BaseException as error:
-        _tell(place, "setup", error)
+        _tell(page, "setup", error)
     if not work.split.pieces:
         return
     try:
         _fence(work.run)
-        Child(work, lessons, place, Page(place / "page"), rows).run()
+        Child(work, lessons, place, page, rows).run()
     except MemoryError:
         os._exit(EXIT_MEMORY)
     except BaseException as error:
-        _tell(place, _kind(error), error)
+        _tell(page, _kind(error), error)
 
 
 def _set_up(payload: bytes) -> tuple[Work, Lessons, Rows]:
@@ -317,9 +335,8 @@ def _set_up(payload: bytes) -> tuple[Work, Lessons, Rows]:
     return work, lessons, rows
 
 
-def _tell(folder: Path, kind: str, error: BaseException) -> NoReturn:
-    told = {"kind": kind, "message": blame(error)[1], "traceback": "".join(traceback.format_exception(error))}
-    (folder / "error.json").write_text(json.dumps(told))
+def _tell(page: Page, kind: str, error: BaseException) -> NoReturn:
+    page.tell(kind, blame(error)[1], "".join(traceback.format_exception(error)))
     os._exit(EXIT_TOLD)
 
 

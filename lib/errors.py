@@ -10,6 +10,13 @@ class UsageError(Exception):
     """A wrong option, config, input or environment: its text is the one line that the user reads, the exit code 2."""
 
 
+class StorageFailed(Exception):
+    """Storage let the driver down (full, in safe mode, denying): its text is the line that the user reads.
+
+    What is committed stays, the same command goes on from there: exit code 4.
+    """
+
+
 class InputChanged(Exception):
     """A file is not the one that was planned (size or modification time): its rows would mix old and new."""
 

@@ -6,7 +6,6 @@ records that were in flight one at a time; a record that kills alone gets its ro
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import pickle
@@ -65,9 +64,8 @@ def try_set_up(work: Work, folder: Path) -> str:
         _watch(process, page, work.run.record_timeout_seconds)
     finally:
         _end(process)
-    if (told := folder / "error.json").exists():
-        found: dict[str, str] = json.loads(told.read_text())
-        return found["message"]
+    if told := page.told():
+        return told["message"]
     return "" if process.exitcode == 0 else f"{_exit_words(process.exitcode)}: {_gist(_excerpt(folder / 'stderr'))}"
 
 
@@ -101,8 +99,8 @@ def _live(work: Work, lessons: Lessons, folder: Path) -> tuple[Death, int, int] 
             late.unlink()
     elif (folder / "part.parquet").exists():
         return None
-    if (told := folder / "error.json").exists():
-        raise SplitFailed(**json.loads(told.read_text()))
+    if told := page.told():
+        raise SplitFailed(**told)
     step, first, last = hung or page.read()[:3]
     stderr = _excerpt(folder / "stderr")
     code = "hang" if hung else _code(process.exitcode, stderr)

@@ -10,16 +10,12 @@ import sys
 import traceback
 from pathlib import Path
 
-# What the same command would not mend.
-GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-AGAIN = "once that is mended, the same command goes on from what is committed"
-
 
 def main(request_file: str, end_uri: str) -> int:
     """Do the request; leave exit code, summary and error at `end_uri` for who submitted it."""
     import lib
     from lib import storage
-    from lib.errors import UsageError
+    from lib.errors import StorageFailed, UsageError
 
     # A second attempt of the application: what the first one ended with counts, YARN knows only failed and not failed.
     if storage.exists(end_uri):
@@ -39,11 +35,10 @@ def main(request_file: str, end_uri: str) -> int:
         code, summary = end.exit_code, end.summary
     except UsageError as wrong:
         code, summary, error = 2, {}, f"error: {wrong}"
-    except Exception as wrong:
-        if isinstance(wrong, OSError) and not isinstance(wrong, GONE):  # storage is full, in safe mode, or denies
-            code, summary, error = 4, {}, f"error: {wrong.filename or ''} {wrong.strerror or wrong}; {AGAIN}"
-        else:
-            code, summary, error = 1, {}, traceback.format_exc().rstrip()
+    except StorageFailed as failed:
+        code, summary, error = 4, {}, f"error: {failed}"
+    except Exception:
+        code, summary, error = 1, {}, traceback.format_exc().rstrip()
     if error and json.loads(Path(request_file).read_bytes())["deploy_mode"] == "cluster":
         print(error, file=sys.stderr)  # into the container's log; elsewhere who submitted says it
     storage.write_bytes(end_uri, json.dumps({"exit_code": code, "summary": summary, "error": error}).encode())

@@ -24,7 +24,7 @@ from pyspark.sql import SparkSession
 
 from lib import accounts, planning
 from lib.child import Work
-from lib.errors import UsageError
+from lib.errors import StorageFailed, UsageError
 from lib.job import Job
 from lib.ledger import FORMAT, Lease, Ledger
 from lib.output import Output
@@ -43,6 +43,8 @@ from lib.split import Split
 from lib.storage import Stat
 from lib.tasks import execute_task
 
+# What the same command would not mend.
+GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 DONE, BUG, WRONG, TOO_MANY_FAILED, INCOMPLETE = 0, 1, 2, 3, 4
 NO_PYTHON = re.compile(r"(?:Error from python worker:|java.io.IOException:)\s+((?:Cannot run program )?\S*python\S*.*)")
 FAILED_TASK = re.compile(r"Task (\d+) in stage \S+ failed \d+ times")
@@ -53,15 +55,26 @@ def _plain(value: Any) -> Any:
     return msgspec.to_builtins(asdict(value))
 
 
+def _complain(text: str) -> None:
+    """What --quiet does not keep back."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def execute(request: Request) -> End:
     """Bring the output of a request to completion; the same request again resumes.
 
-    Raises UsageError, before anything is written, where config, input or output are wrong.
+    Raises UsageError, before anything is written, where config, input or output are wrong; StorageFailed.
     """
     module = importlib.import_module(request.job)
-    if hasattr(module, "TASK"):
-        return execute_task(module.TASK, request, scatter(request))
-    return Run(request).run()
+    try:
+        if hasattr(module, "TASK"):
+            return execute_task(module.TASK, request, scatter(request))
+        return Run(request).run()
+    except OSError as error:
+        if isinstance(error, GONE):
+            raise
+        said = f"{error.filename or ''} {error.strerror or error}".strip()
+        raise StorageFailed(f"{said}; once that is mended, the same command goes on from what is committed") from error
 
 
 @dataclass
@@ -231,7 +244,7 @@ class Run:
                 self.stopping = self.stopping or "stopped"
             elif "error" in answer:
                 self.failures[answer["split"]] = answer
-                self._say(f"split {answer['split']} failed ({answer['kind']}): {answer['error']}")
+                _complain(f"split {answer['split']} failed ({answer['kind']}): {answer['error']}")
 
     def _gave_up(self, splits: Sequence[Split], message: str) -> None:
         """Where one task brought the Spark job down: give its split up, keep what is done, so that the others go on."""
@@ -241,7 +254,7 @@ class Run:
             self.failures[split] = {"error": f"its Spark task failed again and again: {reason[:500]}"}
         else:
             self.stopping = f"Spark gave up: {reason[:500]}"
-        self._say(f"Spark gave the job up: {reason[:500]}")
+        _complain(f"Spark gave the job up: {reason[:500]}")
         if not self.request.retry_failed:  # what was done before is no sign there
             self.answers |= self.ledger.receipts(self.ledger.done() & {split.id for split in splits})
 
@@ -259,7 +272,7 @@ class Run:
         unfinished = [s for s in splits if s.id not in receipts or s.id in left]
         state, code = self._verdict(report, complete=not unfinished)
         if code == BUG:
-            print(f"error: the proof failed, do not use this output: {wrong[0]}", file=sys.stderr, flush=True)
+            _complain(f"error: the proof failed, do not use this output: {wrong[0]}")
         report |= {
             "state": state,
             "exit_code": code,

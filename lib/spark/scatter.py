@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from pyspark.errors import PySparkException
+from pyspark import TaskContext
 from pyspark.sql import SparkSession
 
 from lib import storage
@@ -52,14 +52,9 @@ def _name(request: Request) -> str:
 def _collect(spark: SparkSession, call: _Call) -> None:
     """Raises the OSError that a task could not get over, and what Spark raises."""
     numbers = spark.range(len(call.values), numPartitions=len(call.values))
-    try:
-        numbers.mapInArrow(call, "number bigint").collect()
-    except PySparkException:
-        names = set(storage.names(call.folder))
-        for number in range(len(call.values)):
-            if str(number) not in names and f"{number}.error" in names:
-                raise pickle.loads(storage.read_bytes(f"{call.folder}/{number}.error")) from None
-        raise
+    for row in numbers.mapInArrow(call, "error binary").collect():
+        if row.error:
+            raise pickle.loads(row.error)
 
 
 @dataclass(frozen=True)
@@ -72,15 +67,22 @@ class _Call:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            for number in batch["id"].to_pylist():
-                storage.write_bytes(f"{self.folder}/{number}", pickle.dumps(self._answer(number)))
-            yield pa.record_batch([batch["id"]], names=["number"])
+            errors = [self._leave(number) for number in batch["id"].to_pylist()]
+            yield pa.record_batch([pa.array(errors, pa.binary())], names=["error"])
+
+    def _leave(self, number: int) -> bytes | None:
+        """Write the answer; the OSError that the last attempt met with, as Spark's own exception would not say it."""
+        try:
+            storage.write_bytes(f"{self.folder}/{number}", pickle.dumps(self._answer(number)))
+        except OSError as error:
+            context = TaskContext.get()
+            if context is not None and context.attemptNumber() < session.ATTEMPTS - 1:
+                raise
+            return pickle.dumps(error)
+        return None
 
     def _answer(self, number: int) -> Any:
         try:
             return self.function(self.values[number])
         except UsageError as error:  # not worth another attempt
             return error
-        except OSError as error:  # worth one; Spark's own exception would not say what it was
-            storage.write_bytes(f"{self.folder}/{number}.error", pickle.dumps(error))
-            raise

@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ from lib.sources import Source
 from lib.split import Split
 
 ANSWER = "answer string"  # the schema of what a task returns: one JSON document
-FULL = re.compile("quota|no space left", re.IGNORECASE)  # storage that is full is no better at the next attempt
 SOCKET_FOLDER = 70  # characters: the address of a Unix socket in it must stay below 108
 
 
@@ -68,9 +68,17 @@ class SplitTask:
             failed = error if isinstance(error, SplitFailed) else SplitFailed("storage", str(error))
             context = TaskContext.get()
             last = context is None or context.attemptNumber() >= self.attempts - 1
-            if failed.kind == "storage" and not last and not FULL.search(failed.message):
+            if failed.kind == "storage" and self._full(failed.message):
+                with suppress(OSError):
+                    storage.write_bytes(self.stop_flag, b"")
+            elif failed.kind == "storage" and not last:
                 raise failed from None  # Spark tries again, perhaps elsewhere
             return {"split": split.id, "kind": failed.kind, "error": failed.message, "traceback": failed.traceback}
+
+    def _full(self, message: str) -> bool:
+        """Whether no split can be written any more, here or elsewhere; of an executor's own disk that is not said."""
+        signs = "quota|no space left" if self.output.startswith("file://") else "quota"
+        return re.search(signs, message, re.IGNORECASE) is not None
 
     def _commit(self, split: Split) -> bytes:
         folder = guard.scratch(storage.scratch(self.output, self.run_id), split.id)

@@ -347,6 +347,7 @@ def a_full_quota_is_exit_4_and_the_same_command_goes_on(user: User) -> None:
     user.hadoop.dfsadmin("-setSpaceQuota", "1m", user.out("quota"))
     end = ended(process)
     assert end.code == 4, end.stderr
+    assert 1 <= end.stderr.lower().count("failed (storage): ") <= 6, end.stderr  # those at work; no other is started
     assert "quota" in end.stderr.lower()
     user.hadoop.dfsadmin("-clrSpaceQuota", user.out("quota"))
     finishes(user, "quota")

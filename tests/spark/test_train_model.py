@@ -23,6 +23,13 @@ from lib.spark.scatter import scatter
 pytestmark = pytest.mark.spark
 
 
+def take_the_places(output: str) -> None:
+    """Put folders where the answers are to be written."""
+    (run,) = Path(output).glob("_tmp/*")
+    for number in range(2):
+        (run / str(number)).mkdir(exist_ok=True)
+
+
 def refuse(value: int) -> None:
     raise UsageError(f"not {value}")
 
@@ -63,6 +70,11 @@ def test_trouble_with_storage_on_an_executor_is_the_same_here(spark: SparkSessio
     with pytest.raises(FileNotFoundError, match="/no/such/file"):
         list(scatter(request(tmp_path))(storage.read_bytes, [f"file://{__file__}", "file:///no/such/file"]))
     assert storage.names(f"file://{tmp_path}/_tmp") == []
+
+
+def test_trouble_with_writing_an_answer_is_the_same_here(spark: SparkSession, tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        list(scatter(request(tmp_path))(take_the_places, [str(tmp_path)] * 2))
 
 
 def test_a_refusal_on_an_executor_is_one_line_here(spark: SparkSession, tmp_path: Path) -> None:
