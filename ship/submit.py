@@ -29,7 +29,6 @@ from ship.watch import Watch, say, stopped_by
 PROJECT = Path(__file__).resolve().parent.parent
 ENTRY = PROJECT / "lib" / "spark" / "main.py"
 YARN_CONF = PROJECT / "conf" / "spark" / "yarn.conf"
-OWN = "hdfs:///user/{user}/.fireball"
 # A worker, its forkserver and its child with a job's libraries loaded, measured: 3 x 130 MB.
 BASE_MB = 400
 DONE, BUG, WRONG, INCOMPLETE = 0, 1, 2, 4
@@ -87,7 +86,7 @@ class Submission:
     @property
     def own(self) -> str:
         """A folder of who submits: `root` may be a colleague's, and closed for writing."""
-        return OWN.replace("{user}", _user())
+        return self.settings["spark.fireball.home"].rstrip("/")
 
     @property
     def in_cluster(self) -> bool:
@@ -147,6 +146,8 @@ def settings_of(submission: Submission, code: str, request_file: str, driver_pyt
         "spark.executorEnv.HADOOP_USER_NAME": _user(),
         "spark.yarn.appMasterEnv.HADOOP_USER_NAME": _user(),
     }
+    if "spark.yarn.stagingDir" not in submission.settings:  # Spark's default is the user's home, which may not be there
+        found["spark.yarn.stagingDir"] = submission.own
     if submission.in_cluster:
         found |= {
             "spark.yarn.dist.files": request_file,
@@ -190,6 +191,7 @@ def steps(request: Request) -> str:
 def submit(request: Request) -> End:
     """Run a request on YARN until it ends. Raises UsageError before anything runs there."""
     submission = prepare(request)
+    _require_home(submission)
     with _storage_answers(submission.root):
         ready(submission)
         inputs = tuple(_on_the_cluster(uri, submission.own) for uri in request.inputs)
@@ -205,6 +207,17 @@ def submit(request: Request) -> End:
         if submission.in_cluster:
             return _run_there(submission, folder, properties)
         return _run_here(submission, folder, properties, code, python)
+
+
+def _require_home(submission: Submission) -> None:
+    """Before anything is built or run: without this folder nobody would hear how the run ended."""
+    trial = f"{submission.own}/ends/_{submission.id}"
+    try:
+        storage.write_bytes(trial, b"")
+        storage.remove(trial)
+    except OSError as error:
+        what = f"spark.fireball.home {submission.own} must be a folder that you can write"
+        raise UsageError(f"{what}: {error.strerror or error}") from None
 
 
 @contextlib.contextmanager

@@ -168,6 +168,17 @@ def too_little_room_for_python_is_refused_at_the_door(user: User) -> None:
     assert end.stderr.startswith("error: spark.executor.memoryOverhead is 384m, but 1 cores x (400 MB + ")
 
 
+def a_home_that_cannot_be_written_is_refused_before_anything_is_done(user: User) -> None:
+    for home in ((), (f"--spark-conf=spark.fireball.home={user.hadoop.default_fs}/user/grace/x",)):
+        end = replace(user, name="linus").run("homeless", *home)  # who has no folder below /user
+        folder = home[0].rpartition("=")[2] if home else "hdfs:///user/linus/.fireball"
+        assert end.code == 2
+        (line,) = end.stderr.splitlines()
+        assert line.startswith(f"error: spark.fireball.home {folder} must be a folder that you can write: ")
+        assert "Permission denied: user=linus" in line
+    assert not storage.exists(user.out("homeless"))
+
+
 def settings_that_spark_does_not_take_are_exit_2(user: User) -> None:
     end = user.run("x", "--memory", "12parsecs")
     assert end.code == 2
@@ -369,6 +380,7 @@ SCENARIOS = (
     what_the_driver_refuses_is_one_line_and_exit_2,
     an_input_that_is_not_there_is_exit_2_in_client_mode_too,
     too_little_room_for_python_is_refused_at_the_door,
+    a_home_that_cannot_be_written_is_refused_before_anything_is_done,
     settings_that_spark_does_not_take_are_exit_2,
     another_python_is_refused_at_the_door,
     a_bug_of_a_job_is_its_traceback_and_the_line_for_its_logs,

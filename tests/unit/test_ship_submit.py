@@ -67,6 +67,12 @@ def test_what_the_user_says_wins_over_ours_and_ours_over_the_clusters(spark_home
     assert found["spark.executor.instances"] == "7"
 
 
+def test_sparks_staging_needs_no_home_on_hdfs() -> None:
+    assert settings(request())["spark.yarn.stagingDir"] == "hdfs:///user/ada/.fireball"
+    assert settings(request(spark_fireball_home="hdfs:///x"))["spark.yarn.stagingDir"] == "hdfs:///x"
+    assert settings(request(spark_yarn_stagingDir="hdfs:///y"))["spark.yarn.stagingDir"] == "hdfs:///y"
+
+
 def test_the_clusters_own_python_leads_nobody_astray(spark_home: Path) -> None:
     (spark_home / "conf").mkdir()
     (spark_home / "conf" / "spark-defaults.conf").write_text(
