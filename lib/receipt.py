@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -56,7 +56,9 @@ class Receipt:
 
     def dump(self) -> bytes:
         """As JSON."""
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
+        # Not asdict: it copies each file's ranges, 10 us apiece.
+        values = vars(self) | {"deaths": [vars(death) for death in self.deaths]}
+        return json.dumps(values, separators=(",", ":")).encode()
 
     @classmethod
     def load(cls, data: bytes) -> Receipt:
