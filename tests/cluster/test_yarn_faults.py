@@ -76,6 +76,29 @@ def test_a_dead_node_costs_no_row(shipped: User) -> None:
     assert shipped.names("node") == EVERY_PAGE
 
 
+def test_a_driver_that_yarn_takes_for_dead_does_no_harm(shipped: User) -> None:
+    """Its NodeManager is killed and it goes on, until it hears that it has a successor."""
+    hadoop = shipped.hadoop
+    process = in_the_middle(shipped, "orphan", "--spark-conf=spark.yarn.maxAppAttempts=2")
+    application = shipped.application("orphan")
+    (node,) = [name for name in ("nm1", "nm2") if hadoop.containers(application, MASTER, name)]
+    hadoop.kill(node)
+    done = len(shipped.parts("orphan"))
+    try:
+        until(lambda: len(shipped.parts("orphan")) > done, "the orphan commits", 60)
+        until(lambda: hadoop.containers(application, MASTER, other(node)), "a second driver is there", 120)
+        end = ended(process)
+    finally:
+        hadoop.launch(node)
+        hadoop.wait_until(lambda: hadoop.live_nodes() == 2, "both nodes again")
+    assert end.code == 0, end.stderr
+    assert shipped.names("orphan") == EVERY_PAGE
+
+
+def other(node: str) -> str:
+    return "nm2" if node == "nm1" else "nm1"
+
+
 @contextmanager
 def frozen_nodes(hadoop: MiniHadoop) -> Iterator[None]:
     """What is submitted meanwhile stays accepted, and not begun."""

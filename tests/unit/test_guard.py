@@ -16,7 +16,7 @@ from lib.guard import SplitFailed, do_split, try_set_up
 from lib.job import Kernel
 from lib.options import ParquetOptions, RunOptions
 from lib.part import read_footer, read_receipt
-from lib.receipt import load_ranges
+from lib.receipt import load_ranges, prove
 from lib.records import ROW
 from lib.rows import Rows
 from lib.sources.table import TableSource
@@ -181,6 +181,29 @@ def test_a_table_that_is_gone_costs_only_its_own_rows(tmp_path, gone):
     )
     assert [(row["source_path"][-5:], row["source_offset"], row["error_code"]) for row in found] == [
         (f"{number}.csv", row, "unreadable" if number == gone else None) for number in (0, 1) for row in (0, 1)
+    ]
+
+
+def test_a_file_that_is_gone_for_a_while_leaves_the_other_splits_proven(tmp_path):
+    whole = work_on(tmp_path, [b"x" * 50] * 10, replace(RUN, unreadable="record"))
+    path = tmp_path / "lines.txt"
+    groups = whole.source.plan([stat(f"file://{path}")], 120)
+    splits = [Split(str(number), "harm.lines", pieces) for number, pieces in enumerate(groups)]
+    receipts = {}
+    for split in splits:
+        if split.id == "2":
+            path.rename(tmp_path / "elsewhere")
+        (folder := tmp_path / split.id).mkdir()
+        receipts[split.id] = read_receipt(do_split(replace(whole, split=split), folder))
+        if split.id == "2":
+            (tmp_path / "elsewhere").rename(path)
+    assert [receipt.counts for receipt in receipts.values()] == [
+        {"ok": {"": 3}}, {"ok": {"": 2}}, {"failed": {"unreadable": 1}}, {"ok": {"": 2}}, {},
+    ]  # fmt: skip
+    assert prove(splits, receipts, {"harm.lines": "bytes"}) == []
+    receipts["2"].failures = []
+    assert prove(splits, receipts, {"harm.lines": "bytes"}) == [
+        f"file://{path}: 255 to 240 is missing or doubled, at split 2"
     ]
 
 
