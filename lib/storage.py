@@ -36,7 +36,7 @@ class Stat:
 
 
 def by_scheme(local: Callable[P, T]) -> Callable[P, T]:
-    """Hand `hdfs://` to the function of the same name in lib/hdfs.py, and https:// to that in lib/web.py.
+    """Hand `hdfs://` and `viewfs://` to the function of the same name in lib/hdfs.py, https:// to that in lib/web.py.
 
     The URI is the first argument that is a text. What lib/web.py does not have, as it only reads, is refused.
     """
@@ -44,7 +44,7 @@ def by_scheme(local: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(local)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         uri = next(argument for argument in args if isinstance(argument, str))
-        if uri.startswith("hdfs://"):
+        if uri.startswith(("hdfs://", "viewfs://")):
             from lib import hdfs
 
             return cast("Callable[P, T]", getattr(hdfs, local.__name__))(*args, **kwargs)

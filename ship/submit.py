@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import getpass
 import json
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from lib import storage
+from lib import hdfs, storage
 from lib.errors import UsageError
 from lib.request import End, Request
 from lib.secrecy import SECRET
@@ -86,7 +87,7 @@ class Submission:
     @property
     def own(self) -> str:
         """A folder of who submits: `root` may be a colleague's, and closed for writing."""
-        return self.settings["spark.fireball.home"].rstrip("/")
+        return self.settings["spark.fireball.home"]
 
     @property
     def in_cluster(self) -> bool:
@@ -104,8 +105,10 @@ def prepare(request: Request) -> Submission:
     theirs = {key: value for key, value in spark.defaults().items() if not ASTRAY.fullmatch(key)}
     ours = {key: value.replace("{user}", _user()) for key, value in sparks.read_conf(YARN_CONF).items()}
     settings = _with_memory(theirs | ours | request.spark_conf, request)
+    for key in ("spark.fireball.root", "spark.fireball.home"):  # Spark takes them too
+        settings[key] = hdfs.qualified(settings[key]).rstrip("/")
     recipe = environment.read_recipe(PROJECT / "environment.yml", PROJECT / "requirements.lock")
-    return Submission(request, spark, recipe, settings, settings["spark.fireball.root"].rstrip("/"))
+    return Submission(request, spark, recipe, settings, settings["spark.fireball.root"])
 
 
 def _user() -> str:
@@ -315,10 +318,16 @@ def _run_here(submission: Submission, folder: Path, properties: Path, code: Path
         stdin=subprocess.DEVNULL,
         stdout=2,  # stdout is the summary's alone
         start_new_session=True,
+        preexec_fn=_end_with_parent,
     )
     with stopped_by(lambda: process.send_signal(signal.SIGINT)):
         process.wait()
     return _end(submission) or _told(f"the driver ended with {process.returncode} and without a word; {AGAIN}")
+
+
+def _end_with_parent() -> None:
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def _end(submission: Submission) -> End | None:

@@ -170,6 +170,13 @@ def until(holds: Any, what: str, seconds: float = SUBMIT_SECONDS) -> Any:
     raise TimeoutError(what)
 
 
+def write_pages(folder: str) -> None:
+    """EVERY_PAGE."""
+    for number, name in enumerate(EVERY_PAGE):
+        page = f"<html><title>page {number}</title><p>Text of page {number}. <a href='/x{number}'>x</a></html>"
+        storage.write_bytes(f"{folder}/{name}", page.encode())
+
+
 @pytest.fixture(scope="session")
 def channel(tmp_path_factory: pytest.TempPathFactory) -> str:
     return make_channel(tmp_path_factory.mktemp("conda") / "channel")
@@ -189,9 +196,7 @@ def user(hadoop: MiniHadoop, channel: str, tmp_path_factory: pytest.TempPathFact
     (checkout / "environment.yml").write_text(environment)
     shutil.copy(Path(__file__).with_name("harm_pages.py"), checkout / "jobs")
     folder = f"{hadoop.default_fs}/pages"
-    for number, name in enumerate(EVERY_PAGE):
-        page = f"<html><title>page {number}</title><p>Text of page {number}. <a href='/x{number}'>x</a></html>"
-        storage.write_bytes(f"{folder}/{name}", page.encode())
+    write_pages(folder)
     hadoop.fs("-mkdir", "-p", "/user/ada", "/user/grace", "/shared", "/out")
     hadoop.fs("-chown", "ada", "/user/ada", "/shared")
     hadoop.fs("-chown", "grace", "/user/grace")

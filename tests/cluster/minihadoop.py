@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from xml.sax.saxutils import escape
 
 from cluster import hadoop_settings
@@ -25,13 +25,11 @@ HADOOP_VERSION = "3.5.0"
 POM = Path(__file__).with_name("hadoop.pom.xml")
 JARS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fireball" / f"hadoop-{HADOOP_VERSION}"
 
-MAIN = {
+MAIN = {  # by what a role's name begins with
     "nn": "org.apache.hadoop.hdfs.server.namenode.NameNode",
-    "dn1": "org.apache.hadoop.hdfs.server.datanode.DataNode",
-    "dn2": "org.apache.hadoop.hdfs.server.datanode.DataNode",
+    "dn": "org.apache.hadoop.hdfs.server.datanode.DataNode",
     "rm": "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager",
-    "nm1": "org.apache.hadoop.yarn.server.nodemanager.NodeManager",
-    "nm2": "org.apache.hadoop.yarn.server.nodemanager.NodeManager",
+    "nm": "org.apache.hadoop.yarn.server.nodemanager.NodeManager",
 }
 HEAP_MB = {"nn": 192, "dn": 128, "rm": 256, "nm": 192}
 # Small JVMs that start fast: serial collector, no optimising compiler.
@@ -63,6 +61,8 @@ class MiniHadoop:
     Roles are named nn dn1 dn2 rm nm1 nm2. The NodeManagers are stock, memory checks included.
     """
 
+    roles: ClassVar[tuple[str, ...]] = ("rm", "nn", "dn1", "dn2", "nm1", "nm2")  # as they are launched
+
     root: Path
     node_mb: int = 6144
     node_cores: int = 4
@@ -82,10 +82,23 @@ class MiniHadoop:
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o755)
         self.ports = _free_ports(PORTS)
-        for role in ("client", *MAIN):
-            _write_conf(self.root / "conf" / role, self.settings(role))
+        for role in ("client", *self.roles):
+            write_conf(self.root / "conf" / role, self.settings(role))
+        nodes = sum(role.startswith("nm") for role in self.roles)
         try:
-            self.launch("rm")  # needs no HDFS: it starts while the NameNode formats
+            for role in self.roles:
+                self.prepare(role)
+                self.launch(role)
+            self.wait_until(lambda: self.live_datanodes() == 2 and not self.safe_mode(), "HDFS is up")
+            self.wait_until(lambda: self.live_nodes() == nodes, "all NodeManagers are registered")
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def prepare(self, role: str) -> None:
+        """What has to be there before it is launched for the first time."""
+        if role == "nn":
             subprocess.run(
                 self._command("nn", "-format", "-nonInteractive"),
                 env=self._env(),
@@ -93,14 +106,6 @@ class MiniHadoop:
                 check=True,
                 timeout=DEADLINE_SECONDS,
             )
-            for role in ("nn", "dn1", "dn2", "nm1", "nm2"):
-                self.launch(role)
-            self.wait_until(lambda: self.live_datanodes() == 2 and not self.safe_mode(), "HDFS is up")
-            self.wait_until(lambda: self.live_nodes() == 2, "both NodeManagers are registered")
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
     def settings(self, role: str) -> Settings:
         """What stands in the configuration files of a daemon, or of `client`: for subclasses to add to, by `merged`."""
@@ -172,7 +177,9 @@ class MiniHadoop:
                 if daemon.poll() is not None:
                     raise RuntimeError(f"{role} ended with {daemon.returncode}, waiting for: {what}\n{self.log(role)}")
             if time.monotonic() > end:
-                raise TimeoutError(f"not in {seconds} s: {what}\n" + "\n".join(self.log(role, 5) for role in MAIN))
+                raise TimeoutError(
+                    f"not in {seconds} s: {what}\n" + "\n".join(self.log(role, 5) for role in self.roles)
+                )
             time.sleep(0.1)
 
     # The daemons' own web pages: no client JVM, milliseconds.
@@ -223,6 +230,9 @@ class MiniHadoop:
     def dfsadmin(self, *args: str) -> str:
         return self._client("org.apache.hadoop.hdfs.tools.DFSAdmin", *args)
 
+    def haadmin(self, *args: str) -> str:
+        return self._client("org.apache.hadoop.hdfs.tools.DFSHAAdmin", *args)
+
     def _client(self, main: str, *args: str) -> str:
         command = [*_java(self.conf_dir, 256), main, *args]
         done = subprocess.run(
@@ -242,7 +252,7 @@ class MiniHadoop:
             return found
 
     def _command(self, role: str, *args: str) -> list[str]:
-        return [*_java(self.root / "conf" / role, HEAP_MB[role[:2]]), MAIN[role], *args]
+        return [*_java(self.root / "conf" / role, HEAP_MB[role[:2]]), MAIN[role[:2]], *args]
 
     def _env(self) -> dict[str, str]:
         # Nothing of the caller's HADOOP_*, SPARK_* or PYTHON* may reach the daemons, and from there the containers.
@@ -257,7 +267,7 @@ class MiniHadoop:
 
 
 PORTS = (
-    *("nn.rpc", "nn.http", "rm.rpc", "rm.scheduler", "rm.tracker", "rm.admin", "rm.http"),
+    *("nn.rpc", "nn.http", "nn2.rpc", "nn2.http", "rm.rpc", "rm.scheduler", "rm.tracker", "rm.admin", "rm.http"),
     *(f"{role}.{name}" for role in ("dn1", "dn2") for name in ("data", "ipc", "http")),
     *(f"{role}.{name}" for role in ("nm1", "nm2") for name in ("rpc", "localizer", "http", "collector")),
 )
@@ -290,7 +300,7 @@ def _free_ports(names: tuple[str, ...]) -> dict[str, int]:
         return {name: one.getsockname()[1] for name, one in sockets.items()}
 
 
-def _write_conf(folder: Path, settings: Settings) -> None:
+def write_conf(folder: Path, settings: Settings) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for site, values in settings.items():
         lines = (f"<property><name>{k}</name><value>{escape(str(v))}</value></property>" for k, v in values.items())
