@@ -39,13 +39,17 @@ def rows(output: Path) -> list[dict]:
     return sorted(found, key=lambda row: (row["source_path"], row["source_offset"]))
 
 
-def start(request: Request, folder: Path) -> subprocess.Popen[str]:
-    """A driver in a process group of its own."""
+def command(request: Request, folder: Path) -> list[str]:
+    """What starts a driver."""
     path = folder / f"request-{os.urandom(4).hex()}.json"
     path.write_bytes(msgspec.json.encode(request))
-    command = [sys.executable, "-m", "harm.runs", str(path)]
+    return [sys.executable, "-m", "harm.runs", str(path)]
+
+
+def start(request: Request, folder: Path) -> subprocess.Popen[str]:
+    """A driver in a process group of its own."""
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, start_new_session=True, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(command(request, folder), start_new_session=True, stdout=pipe, stderr=pipe, text=True)
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, dict]:

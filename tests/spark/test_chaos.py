@@ -14,7 +14,8 @@ import psutil
 import pyarrow.dataset as ds
 import pytest
 
-from harm.runs import RUN, finish, request, rows, start, write
+from harm.runs import RUN, command, finish, request, rows, start, write
+from harm.terminal import Terminal, at_terminal
 from lib.request import Request
 from lib.spark.run import execute
 
@@ -139,6 +140,46 @@ def test_two_ctrl_c_end_at_once(slow, tmp_path):
     assert code == 4 and time.time() - began < 10
     _, left = psutil.wait_procs(below, 10)
     assert [p for p in left if p.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def at_work(slow: Request, tmp_path: Path) -> tuple[Terminal, list[psutil.Process]]:
+    """A run at a terminal with some parts done by now, and all the processes below it."""
+    had = len(parts(tmp_path / "out"))
+    terminal = at_terminal(command(slow, tmp_path))
+    while len(parts(tmp_path / "out")) <= had and terminal.process.poll() is None:
+        time.sleep(0.01)
+    return terminal, psutil.Process(terminal.process.pid).children(recursive=True)
+
+
+def gone(below: list[psutil.Process]) -> bool:
+    _, left = psutil.wait_procs(below, 10)
+    return all(process.status() == psutil.STATUS_ZOMBIE for process in left)
+
+
+def test_ctrl_c_at_a_terminal_reaches_all_and_is_heard_by_the_driver_alone(slow, tmp_path):
+    terminal, below = at_work(slow, tmp_path)
+    terminal.ctrl_c()
+    code, summary = finish(terminal.process)
+    assert (code, summary["records"]) == (4, len(rows(tmp_path / "out")))
+    assert gone(below)
+    terminal, below = at_work(slow, tmp_path)
+    terminal.ctrl_c()
+    time.sleep(0.2)
+    terminal.ctrl_c()
+    assert finish(terminal.process)[0] == 4
+    assert gone(below)
+    assert finish(start(slow, tmp_path))[0] == 0
+    proven(tmp_path / "out")
+
+
+def test_a_closed_terminal_ends_the_run_and_leaves_nothing_behind(slow, tmp_path):
+    terminal, below = at_work(slow, tmp_path)
+    terminal.close()
+    terminal.process.communicate(timeout=60)
+    assert terminal.process.returncode == -signal.SIGHUP
+    assert gone(below)
+    assert finish(start(slow, tmp_path))[0] == 0
+    proven(tmp_path / "out")
 
 
 def test_a_jvm_that_dies_leaves_the_run_to_be_resumed(slow, tmp_path):
