@@ -2,8 +2,7 @@
 
 Packs are fetched into FOLDER (default: a temporary one) by `npm pack` and `apt-get download`. CPU time, one process,
 variants interleaved, the minimum of the rounds; Markdown tables. `--spark N` compares runs in Spark on local[2]
-instead, over N files of each kind: the job through its door, and Pillow in mapInArrow. `--resizers` compares them on
-the bundled sample.
+instead, over N files of each kind (benchmarks/images_in_spark.py). `--resizers` compares them on the bundled sample.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import argparse
 import hashlib
 import io
 import random
-import shutil
 import struct
 import subprocess
 import sys
@@ -20,12 +18,10 @@ import tempfile
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import imagecodecs
 import numpy as np
@@ -36,7 +32,8 @@ from PIL import Image, ImageOps
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import lib.image.kernel
-from benchmarks.measure import cpu_seconds
+from benchmarks.images_in_spark import compare_in_spark
+from benchmarks.measure import print_table, timed
 from lib.image.encode import ENCODERS, to_pixels
 from lib.image.header import read_png
 from lib.image.kernel import make_kernel
@@ -45,8 +42,6 @@ from lib.image.options import Classes, ConvertImages
 from lib.image.picture import Picture, decode
 from lib.image.resize import PACK, FastStack, fit, stack_maker
 from lib.memory import keep_freed_memory
-from lib.options import RunOptions
-from lib.request import Request
 
 ROOT = Path(__file__).resolve().parent.parent
 ICONS, ROUNDS = 100, 7
@@ -186,38 +181,14 @@ STAGES: dict[str, tuple[Any, str]] = {
 
 def stages(contents: list[bytes]) -> dict[str, float]:
     """Microseconds an icon of each stage inside the kernel, where caches are as cold as they are there."""
-    spent: Counter[str] = Counter()
-
-    def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arguments: Any) -> Any:
-            start = time.thread_time_ns()
-            done = work(*arguments)
-            spent[name] += time.thread_time_ns() - start
-            return done
-
-        return run
-
     best = dict.fromkeys(STAGES, float("inf"))
-    with ExitStack() as patches:
-        for name, (owner, attribute) in STAGES.items():
-            if isinstance(owner, dict):
-                patches.enter_context(patch.dict(owner, {attribute: timed(name, owner[attribute])}))
-            else:
-                patches.enter_context(patch.object(owner, attribute, timed(name, getattr(owner, attribute))))
+    with timed(STAGES) as spent:
         run = kernel_of(contents)
         for _ in range(ROUNDS):
             spent.clear()
             run()
             best = {name: min(best[name], spent[name] / len(contents) / 1000) for name in STAGES}
     return best
-
-
-def print_table(title: str, columns: dict[str, dict[str, str]]) -> None:
-    """Markdown, a column a kind of icons."""
-    print(f"| {title} | {' | '.join(columns)} |")
-    print("|---" * (len(columns) + 1) + "|")
-    for row in next(iter(columns.values())):
-        print(f"| {row} | {' | '.join(column[row] for column in columns.values())} |")
 
 
 def measure(variants: dict[str, Callable[[], object]], icons: int) -> dict[str, float]:
@@ -313,104 +284,15 @@ def compare_resizers() -> None:
     print(f"{np.mean(apart > 0):.2%} at all; fast {spent['fast']:.0f} us, pillow {spent['pillow']:.0f} us an icon")
 
 
-def run_job(folder: Path, output: Path) -> None:
-    """As a user starts it; what finish makes (duplicates, statistics, sheets) is part of it."""
-    from lib.spark.run import execute
-
-    config = {"mode": "alpha_luma", "classes": {"opaque": "skip"}}
-    sources: dict[str, dict[str, object]] = {"archives": {}, "files": {}, "table": {}}
-    run = RunOptions(max_failed_ratio=0.0)
-    end = execute(
-        Request(
-            "jobs.convert_images", config, sources, run, (f"file://{folder}",), f"file://{output}",
-            master="local[2]", quiet=True,
-        )
-    )  # fmt: skip
-    assert end.exit_code == 0, end
-
-
-def run_udf(recipe: Callable[[bytes], bytes], folder: Path, output: Path) -> None:
-    """The recipe over the same files, in mapInArrow, written by Spark."""
-    from lib.spark.session import local_session
-
-    spark = local_session("convert_images", "local[2]", {})
-    paths = [(str(path),) for path in sorted(folder.iterdir())]
-    frame = spark.createDataFrame(spark.sparkContext.parallelize(paths, 6), "path string")
-
-    def convert(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            names = batch["path"].to_pylist()
-            images = [recipe(Path(name).read_bytes()) for name in names]
-            yield pa.record_batch([pa.array(names), pa.array(images, pa.binary())], names=["path", "image"])
-
-    frame.mapInArrow(convert, "path string, image binary").write.parquet(f"file://{output}")
-
-
-def compare_in_spark(packs: Path, count: int, rounds: int) -> None:
-    """Whole runs, interleaved; a quarter of the files too, for what one icon more costs when all has been started."""
-    sides: dict[str, tuple[Callable[[Path, Path], None], int]] = {
-        "the job": (run_job, count),
-        "the job, a quarter of the files": (run_job, count // 4),
-        "fast RGBA recipe in mapInArrow": (partial(run_udf, seed_fast_rgba), count),
-        "plain Pillow at its best in mapInArrow": (partial(run_udf, best_pillow), count),
-    }
-    print(f"{count} files of each kind in Spark on local[2], microseconds of CPU an icon:\n")
-    for kind, (package, wanted) in KINDS.items():
-        contents = choose(fetch(package, packs), wanted)
-        first = kind == next(iter(KINDS))
-        with tempfile.TemporaryDirectory() as place:
-            if first:  # the JVM and its compiler
-                run_all(sides, contents, Path(place) / "warm", 0.05)
-            every = [run_all(sides, contents, Path(place) / str(again), 1) for again in range(rounds)]
-        alone = measure({"kernel": kernel_of(contents)}, len(contents))["kernel"]
-        cpu, wall = ({name: min(one[name][i] for one in every) for name in sides} for i in (0, 1))
-        found = ratios_in_spark(cpu, wall, count, alone)
-        if first:
-            print(f"| | {' | '.join(found)} |\n{'|---' * (len(found) + 1)}|")
-        print(f"| {kind} | {' | '.join(found.values())} |", flush=True)  # minutes pass before the next one
-
-
-def run_all(
-    sides: dict[str, tuple[Callable[[Path, Path], None], int]], contents: list[bytes], place: Path, share: float
-) -> dict[str, tuple[float, float]]:
-    """CPU and wall seconds of each side over a share of its files."""
-    spent = {}
-    for number, (name, (work, files)) in enumerate(sides.items()):
-        folder = place / f"in-{number}"
-        folder.mkdir(parents=True)
-        for i in range(int(files * share)):
-            (folder / f"{i:06d}.png").write_bytes(contents[i % len(contents)])
-        began, before = time.monotonic(), cpu_seconds()
-        work(folder, place / f"out-{number}")
-        wall = time.monotonic() - began
-        time.sleep(0.3)  # for exits to be counted
-        spent[name] = cpu_seconds() - before, wall
-        shutil.rmtree(folder)
-    return spent
-
-
-def ratios_in_spark(cpu: dict[str, float], wall: dict[str, float], count: int, alone: float) -> dict[str, str]:
-    """A row of the table; `alone` is the kernel's time for an icon in one process."""
-    job, quarter, recipe, pillow = (name for name in cpu)
-    each = {name: cpu[name] / count * 1e6 for name in (job, recipe, pillow)}
-    more = count - count // 4
-    one_more = (cpu[job] - cpu[quarter]) / more * 1e6
-    return {
-        **{name: f"{value:.0f}" for name, value in each.items()},
-        "the job, one icon more": f"{one_more:.0f}",
-        "the kernel alone": f"{alone:.0f}",
-        "the job against the recipe": f"{each[recipe] / each[job]:.1f}x",
-        "the job against plain Pillow at its best": f"{each[pillow] / each[job]:.1f}x",
-        "one icon more: the kernel's share of its CPU": f"{alone / one_more:.2f}",
-        "one icon more: of kernel x 2 cores, by wall": f"{alone / 2e6 * more / (wall[job] - wall[quarter]):.2f}",
-        "whole run: of kernel x 2 cores, by wall": f"{alone / 2e6 * count / wall[job]:.2f}",
-    }
+def kernel_alone(contents: list[bytes]) -> float:
+    """Microseconds of CPU an icon."""
+    return measure({"kernel": kernel_of(contents)}, len(contents))["kernel"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--spark", type=int, metavar="N")
+    parser.add_argument("--spark", type=int, metavar="ICONS", nargs="?", const=4000)
     parser.add_argument("--rounds", type=int, default=2, help="with --spark")
     parser.add_argument("--resizers", action="store_true")
     options = parser.parse_args()
@@ -419,7 +301,9 @@ def main() -> None:
         if options.resizers:
             compare_resizers()
         elif options.spark:
-            compare_in_spark(folder, options.spark, options.rounds)
+            kinds = {kind: choose(fetch(package, folder), wanted) for kind, (package, wanted) in KINDS.items()}
+            recipes = {"fast RGBA recipe in mapInArrow": seed_fast_rgba, "best Pillow in mapInArrow": best_pillow}
+            compare_in_spark(kinds, CONFIG, recipes, kernel_alone, options.spark, options.rounds)
         else:
             compare_kernels(folder)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b, sha256
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ KEPT_PIXELS = 512 * 512
 KEPT_SIZES = 16
 SCHEMA = pa.schema([*OUTPUT_SCHEMA, *OUTCOME])
 Row = dict[str, Any]
+EMPTY: Row = dict.fromkeys(SCHEMA.names)
+VALUES = itemgetter(*SCHEMA.names)
 
 
 @dataclass(slots=True)
@@ -47,7 +50,8 @@ def make_kernel(config: ConvertImages) -> Kernel:
         columns = ("source_path", "source_member", "source_offset", "flags")
         records = (batch.column(name).to_pylist() for name in columns)
         rows = converter.convert(list(zip(*records, contents(batch, config.image_column), strict=True)))
-        arrays = [pa.array([row.get(field.name) for row in rows], field.type) for field in SCHEMA]
+        values = zip(*map(VALUES, rows), strict=True) if rows else [()] * len(SCHEMA)
+        arrays = [pa.array(column, kind) for column, kind in zip(values, SCHEMA.types, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
     return kernel
@@ -86,13 +90,13 @@ class Converter:
         """One row for each (path, member, offset, flags, content)."""
         rows: list[Row] = []
         for path, member, offset, flags, content in records:
-            row: Row = {"image_id": _image_id(path, member, offset), "config_hash": self.config_hash}
+            row = EMPTY | {"image_id": _image_id(path, member, offset), "config_hash": self.config_hash}
             row["flags"] = list(flags or ())
             rows.append(row)
             try:
                 self._read(row, content)
             except NoPicture as problem:
-                row.setdefault("status", Status.FAILED)
+                row["status"] = row["status"] or Status.FAILED
                 row["error_code"], row["error_detail"] = problem.code, problem.detail
         for together in self.batches.values():
             self._finish(together)
@@ -177,11 +181,11 @@ class Converter:
         return canvas
 
     def _write(self, row: Row, pixels: Bytes) -> None:
-        digest = sha256(pixels.data)
+        digest = sha256(pixels.data).digest()
         row["height"], row["width"], row["channels"] = pixels.shape
         row["mean"], row["std"] = self.moments(pixels)
-        row["pixel_sha256"] = digest.hexdigest()
-        row["split"] = self._split(digest.digest())
+        row["pixel_sha256"] = digest.hex()
+        row["split"] = self._split(digest)
         row["image"] = image = self.encode(pixels)
         row["output_bytes"] = len(image)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lib.image.picture import Bytes
 
@@ -15,21 +14,23 @@ class Moments:
     """Keeps its buffers from one picture to the next."""
 
     def __init__(self) -> None:
-        self.values: NDArray[np.float32] = np.empty((0, BLOCK), np.float32)
         self.ones = np.ones(BLOCK, np.float32)
+        self._reserve(0)
 
     def __call__(self, pixels: Bytes) -> tuple[float, float]:
         """Mean and standard deviation over all of a contiguous array."""
-        flat = pixels.reshape(-1)
-        rows = -(-flat.size // BLOCK)
-        if len(self.values) != rows:
-            self.values = np.zeros((rows, BLOCK), np.float32)
-        values = self.values
-        np.copyto(values.reshape(-1)[: flat.size], flat)
+        if pixels.size != self.used.size:
+            self._reserve(pixels.size)
+        np.copyto(self.used, pixels.reshape(-1))
         # Row by row: a whole product would start BLAS threads.
-        mean = _total(np.vecdot(values, self.ones)) / flat.size
-        return mean, max(0.0, _total(np.vecdot(values, values)) / flat.size - mean * mean) ** 0.5
+        np.vecdot(self.values, self.ones, out=self.totals[0])
+        np.vecdot(self.values, self.values, out=self.totals[1])
+        total, squares = np.add.reduce(self.totals, axis=1, dtype=np.float64).tolist()
+        mean = total / pixels.size
+        return mean, max(0.0, squares / pixels.size - mean * mean) ** 0.5
 
-
-def _total(rows: NDArray[np.float32]) -> float:
-    return float(rows.sum(dtype=np.float64))
+    def _reserve(self, size: int) -> None:
+        rows = -(-size // BLOCK)
+        self.values = np.zeros((rows, BLOCK), np.float32)
+        self.used = self.values.reshape(-1)[:size]
+        self.totals = np.empty((2, rows), np.float32)
