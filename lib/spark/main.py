@@ -5,10 +5,17 @@ spark-submit runs it by its path: it must import nothing of ours before the zip 
 
 from __future__ import annotations
 
+import importlib
 import json
+import platform
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lib.request import End, Request
 
 
 def main(request_file: str, end_uri: str) -> int:
@@ -22,14 +29,15 @@ def main(request_file: str, end_uri: str) -> int:
         return int(json.loads(storage.read_bytes(end_uri))["exit_code"])
     error = ""
     try:
-        import msgspec
-
         if ".zip/" not in str(lib.__file__):
             raise UsageError(
                 f"lib comes from {lib.__file__}, not from the zip of this submit: an old copy is in the way"
             )
+        execute = imported(json.loads(Path(request_file).read_bytes())["job"])
+
+        import msgspec
+
         from lib.request import Request
-        from lib.spark.run import execute
 
         end = execute(msgspec.json.decode(Path(request_file).read_bytes(), type=Request))
         code, summary = end.exit_code, end.summary
@@ -43,6 +51,22 @@ def main(request_file: str, end_uri: str) -> int:
         print(error, file=sys.stderr)  # into the container's log; elsewhere who submitted says it
     storage.write_bytes(end_uri, json.dumps({"exit_code": code, "summary": summary, "error": error}).encode())
     return code
+
+
+def imported(job: str) -> Callable[[Request], End]:
+    """What does a request, once all that it imports is there: the environment may not suit this node."""
+    from lib.errors import UsageError
+
+    try:
+        from lib.spark.run import execute
+
+        importlib.import_module(job)
+    except ImportError as wrong:
+        glibc = " ".join(platform.libc_ver())
+        raise UsageError(
+            f"{job} cannot be imported on {platform.node()} ({glibc}): {type(wrong).__name__}: {wrong}"
+        ) from None
+    return execute
 
 
 if __name__ == "__main__":

@@ -47,6 +47,9 @@ from lib.tasks import execute_task
 GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 DONE, BUG, WRONG, TOO_MANY_FAILED, INCOMPLETE = 0, 1, 2, 3, 4
 NO_PYTHON = re.compile(r"(?:Error from python worker:|java.io.IOException:)\s+((?:Cannot run program )?\S*python\S*.*)")
+# What a worker's Python says that misses a module, or a library that a module needs.
+NO_IMPORT = re.compile(r"^(?:ImportError|ModuleNotFoundError): .*", re.MULTILINE)
+NODE = re.compile(r"\(TID \d+\) \((\S+) executor")
 FAILED_TASK = re.compile(r"Task (\d+) in stage \S+ failed \d+ times")
 
 
@@ -220,6 +223,10 @@ class Run:
         except (PySparkException, Py4JError) as error:
             if found := NO_PYTHON.search(str(error)):
                 raise UsageError(f"Python does not start on the executors: {found[1].strip()}") from None
+            if missing := NO_IMPORT.findall(str(error)):
+                where = NODE.search(str(error))
+                node = where[1] if where else "the executors"
+                raise UsageError(f"{self.job.name} cannot be imported on {node}: {missing[-1]}") from None
             raise
         if said:
             raise UsageError(f"{self.job.name} cannot be set up on the executors: {said}")

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import tarfile
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 import pytest
 from cluster.conftest import EVERY_PAGE, PAGES, User, ended, until
 
+from harm.terminal import Terminal, at_terminal
 from lib import storage
 from ship import environment
 
@@ -39,6 +41,14 @@ def in_the_middle(user: User, out: str, *args: str, mode: str = "cluster") -> su
     process = user.start(out, *A_SPLIT_A_PAGE, *args, mode=mode)
     until(lambda: process.poll() is not None or len(user.parts(out)) > before + 3, "some splits are done")
     return process
+
+
+def at_a_terminal(user: User, out: str, mode: str = "cluster") -> Terminal:
+    """The same, with somebody before it."""
+    before = len(user.parts(out))
+    terminal = at_terminal(user.command(out, *A_SPLIT_A_PAGE, mode=mode), user.checkout, user.env)
+    until(lambda: terminal.process.poll() is not None or len(user.parts(out)) > before + 3, "some splits are done")
+    return terminal
 
 
 def finishes(user: User, out: str, mode: str = "cluster") -> None:
@@ -202,23 +212,50 @@ def a_bug_of_a_job_is_its_traceback_and_the_line_for_its_logs(user: User) -> Non
     assert "Traceback (most recent call last):" in lines
 
 
+def another_environment(user: User, name: str, files: dict[str, bytes]) -> str:
+    """The setting for a place where the archive of this name holds other files."""
+    packed = user.checkout / f"{name}.tar.gz"
+    with tarfile.open(packed, "w:gz") as tar:
+        for path, data in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(data), 0o755
+            tar.addfile(entry, io.BytesIO(data))
+    root = f"{user.hadoop.default_fs}/shared/{name}"
+    storage.write_file(f"{root}/{user.archives()[0]}", packed)
+    return f"--spark-conf=spark.fireball.root={root}"
+
+
 def python_that_does_not_work_on_the_nodes_is_one_line_and_exit_2(user: User) -> None:
-    """In its place lies one that was built on a newer system, as the nodes see it."""
+    """It was built on a newer system, as the nodes see it."""
     script = b"#!/bin/sh\necho \"$0: libc.so.6: version 'GLIBC_2.99' not found\" >&2\nexit 1\n"
-    broken = user.checkout / "broken.tar.gz"
-    with tarfile.open(broken, "w:gz") as tar:
-        python = tarfile.TarInfo("bin/python")
-        python.size, python.mode = len(script), 0o755
-        tar.addfile(python, io.BytesIO(script))
-    root = f"{user.hadoop.default_fs}/shared/broken"
-    storage.write_file(f"{root}/{user.archives()[0]}", broken)
+    broken = another_environment(user, "broken", {"bin/python": script})
     wrong = "./environment/bin/python: libc.so.6: version 'GLIBC_2.99' not found"
     for mode, where in (("cluster", "the driver does not start in the cluster"), ("client", "Python does not start")):
-        end = user.run(f"broken-{mode}", f"--spark-conf=spark.fireball.root={root}", mode=mode)
+        end = user.run(f"broken-{mode}", broken, mode=mode)
         assert end.code == 2, end.stderr
         last = end.stderr.splitlines()[-1]
         assert last.startswith(f"error: {where}")
         assert last.endswith(wrong)
+
+
+def a_library_that_does_not_load_on_the_nodes_is_one_line_and_exit_2(user: User) -> None:
+    python = environment.unpacked(user.checkout / user.cache / "fireball" / "environments" / user.archives()[0])
+    here = 'PYTHONPATH="$(dirname "$0")/../broken:$PYTHONPATH"'
+    files = {
+        "bin/python": f'#!/bin/sh\n{here} exec {python}/bin/python "$@"\n'.encode(),
+        "broken/resiliparse/__init__.py": b"",
+        "broken/resiliparse/extract/__init__.py": b"",
+        "broken/resiliparse/extract/html2text.so": b"\x7fELF, and then the disk was full",
+    }
+    broken = another_environment(user, "no-library", files)
+    for mode, job in (("cluster", "jobs.parse_html"), ("client", "parse_html")):
+        end = user.run(f"no-library-{mode}", broken, mode=mode)
+        assert end.code == 2, end.stderr
+        last = end.stderr.splitlines()[-1]
+        assert last.startswith(f"error: {job} cannot be imported on ")
+        assert "ImportError: " in last
+        assert "/broken/resiliparse/extract/html2text.so: " in last
+        assert user.parts(f"no-library-{mode}") == []
 
 
 # What dies or is stopped in the middle.
@@ -298,26 +335,38 @@ def whatever_ends_it_in_cluster_mode_the_same_command_goes_on(user: User) -> Non
 
 
 def ctrl_c_again_kills_the_application(user: User) -> None:
-    process = in_the_middle(user, "twice")
+    terminal = at_a_terminal(user, "twice")
     run = json.loads(storage.read_bytes(f"{user.out('twice')}/_state/run.json"))
-    process.send_signal(signal.SIGINT)
+    terminal.ctrl_c()
     until(lambda: storage.exists(f"{user.out('twice')}/_tmp/{run['run']}/stop"), "it was heard", 60)
-    process.send_signal(signal.SIGINT)
-    end = ended(process)
+    terminal.ctrl_c()
+    end = ended(terminal.process)
     assert end.code == 4, end.stderr
     assert f"ending {run['application']}" in end.stderr
     assert user.hadoop.application(run["application"])["state"] in ("KILLED", "FINISHED", "FAILED")
 
 
-def ctrl_c_and_sigterm_end_client_mode_in_good_order(user: User) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        process = in_the_middle(user, "client-ends", mode="client")
+def whatever_ends_it_in_client_mode_the_same_command_goes_on(user: User) -> None:
+    def ctrl_c_twice(terminal: Terminal) -> None:
+        terminal.ctrl_c()
+        time.sleep(1)
+        terminal.ctrl_c()
+
+    ways: dict[Callable[[Terminal], None], int] = {
+        Terminal.ctrl_c: 4,
+        lambda terminal: terminal.process.terminate(): 4,
+        ctrl_c_twice: 4,
+        Terminal.close: -signal.SIGHUP,  # nobody is left to be told
+    }
+    for way, code in ways.items():
+        terminal = at_a_terminal(user, "client-ends", mode="client")
         application = user.application("client-ends")
-        process.send_signal(number)
-        end = ended(process)
-        assert end.code == 4, end.stderr
-        assert end.summary["records"] == len(user.parts("client-ends")) < PAGES
+        way(terminal)
+        end = ended(terminal.process)
+        assert end.code == code, end.stderr
         until(lambda gone=application: not user.hadoop.containers(gone), "nothing is left of it", 30)
+        if way is Terminal.ctrl_c:
+            assert end.summary["records"] == len(user.parts("client-ends")) < PAGES
     finishes(user, "client-ends", mode="client")
 
 
@@ -333,9 +382,9 @@ def with_two_attempts_a_second_driver_resumes(user: User) -> None:
 
 
 def a_run_goes_on_without_its_client_and_can_be_followed(user: User) -> None:
-    process = in_the_middle(user, "no-client")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    terminal = at_a_terminal(user, "no-client")
+    terminal.close()
+    assert ended(terminal.process).code == -signal.SIGHUP
     status = user.say("status", user.out("no-client"))
     assert ": running, " in status
     end = user.ask("attach", user.out("no-client"))
@@ -366,7 +415,7 @@ def a_full_quota_is_exit_4_and_the_same_command_goes_on(user: User) -> None:
 
 SCENARIOS = (
     whatever_ends_it_in_cluster_mode_the_same_command_goes_on,  # the longest first
-    ctrl_c_and_sigterm_end_client_mode_in_good_order,
+    whatever_ends_it_in_client_mode_the_same_command_goes_on,
     ctrl_c_again_kills_the_application,
     a_colleague_builds_uploads_and_fetches_nothing,
     laptop_client_and_cluster_give_the_same_rows,
@@ -385,6 +434,7 @@ SCENARIOS = (
     another_python_is_refused_at_the_door,
     a_bug_of_a_job_is_its_traceback_and_the_line_for_its_logs,
     python_that_does_not_work_on_the_nodes_is_one_line_and_exit_2,
+    a_library_that_does_not_load_on_the_nodes_is_one_line_and_exit_2,
     a_killed_worker_costs_no_row,
     a_killed_executor_costs_no_row,
     a_secret_of_the_clusters_defaults_is_on_no_command_line_and_in_no_log,
