@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from lib import config, uris
+from lib import config, kerberos, uris
 from lib.errors import UsageError, nearest
 from lib.job import Job, Task
 from lib.request import Request
@@ -28,6 +28,8 @@ MASTER = re.compile(r"local(\[(\*|[1-9][0-9]*)(,[0-9]+)?\])?|local-cluster\[.+\]
 
 def build_request(job: Job[Any] | Task[Any], options: argparse.Namespace, samples: Path, command: str) -> Request:
     """Raise UsageError for anything wrong. Without --input, `samples/<job>` is read; `command` is to be typed again."""
+    spark_conf = _sizes(options) | dict(_spark_setting(text) for text in options.spark_conf)
+    kerberos.log_in(spark_conf)
     resolved = config.resolve(job, options.config, options.set)
     _check(options, getattr(job, "sources", ()))
     if options.detach and isinstance(job, Task):
@@ -56,7 +58,7 @@ def build_request(job: Job[Any] | Task[Any], options: argparse.Namespace, sample
         max_seconds=options.max_seconds,
         master=options.master,
         deploy_mode=options.deploy_mode,
-        spark_conf=_sizes(options) | dict(_spark_setting(text) for text in options.spark_conf),
+        spark_conf=spark_conf,
         quiet=options.quiet,
         detach=options.detach,
         command=redacted(command),

@@ -17,6 +17,10 @@ class StorageFailed(Exception):
     """
 
 
+class NotLoggedIn(UsageError, OSError):
+    """A secured cluster does not know who asks: for a person at a command line to mend, a failed read for a task."""
+
+
 class InputChanged(Exception):
     """A file is not the one that was planned (size or modification time): its rows would mix old and new."""
 

@@ -13,6 +13,7 @@ import io
 import os
 import re
 import shutil
+import socket
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ from xml.etree import ElementTree
 
 import hdfs_native
 
+from lib import kerberos
+from lib.errors import NotLoggedIn
 from lib.storage import HIDDEN, Stat
 
 READ_BYTES = 1 << 20  # the client's own files are not buffered: 23 MB/s for a reader of small pieces, 63 with this
@@ -46,7 +49,11 @@ def plain_errors(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def _plain(error: OSError | RuntimeError) -> OSError:
-    text = re.split(r"\n|\\n", str(error))[0].removeprefix('RPCError("').replace('", "', ": ")
+    if str(error).startswith("GSSAPIError("):
+        return kerberos.denied(str(error))
+    text = re.sub(r'^(Fatal)?RPCError\("', "", re.split(r"\n|\\n", str(error))[0]).replace('", "', ": ")
+    if "SecretManager$InvalidToken" in text:
+        return NotLoggedIn(f"{text}; the same command gets new tokens")
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(errno.ENOENT, "no such file or directory", text)
     if isinstance(error, PermissionError) or "AccessControlException" in text:
@@ -76,13 +83,22 @@ def qualified(uri: str) -> str:
 @functools.cache
 def _client_of(authority: str, pid: int) -> hdfs_native.Client:
     # By pid: the client's threads do not survive a fork.
+    return connect(address_in_token(authority) or authority)
+
+
+def connect(authority: str, config: dict[str, str] | None = None, cache: str | None = None) -> hdfs_native.Client:
+    """A client of its own, who we are logged in as; `config` goes over what HADOOP_CONF_DIR says.
+
+    In `cache` (of Kerberos) it leaves its ticket.
+    """
     url = None if authority == "hdfs://" else authority
     try:
-        return hdfs_native.Client(url)
+        return hdfs_native.Client(url, config, **kerberos.credentials(cache))
     except RuntimeError as error:
         if "fallback" not in str(error):
             raise
-        return hdfs_native.Client(url, _no_fallback(authority.partition("://")[2]))
+        config = (config or {}) | _no_fallback(authority.partition("://")[2])
+        return hdfs_native.Client(url, config, **kerberos.credentials(cache))
 
 
 def _no_fallback(table: str) -> dict[str, str]:
@@ -92,6 +108,29 @@ def _no_fallback(table: str) -> dict[str, str]:
     links = f"fs.viewfs.mounttable.{table}.link."
     target = next((value for key, value in site.items() if key.startswith(links)), "hdfs://")
     return {f"fs.viewfs.mounttable.{table}.linkFallback": "/".join(target.split("/")[:3]) + "/.no-mount-point"}
+
+
+def address_in_token(authority: str) -> str:
+    """The NameNode by its IP address, where a container's delegation token has it so; else an empty text.
+
+    The client looks for a token of the NameNode as the URI has it, and Hadoop writes addresses into tokens, unless
+    there is high availability or `hadoop.security.token.service.use_ip` is false.
+    """
+    tokens = os.environ.get("HADOOP_TOKEN_FILE_LOCATION")
+    if authority == "hdfs://":
+        authority = core_site().get("fs.defaultFS", authority)
+    named = re.fullmatch(r"hdfs://([^:/]+):(\d+)/?", authority)
+    if not tokens or not named:
+        return ""
+    address = f"{socket.gethostbyname(named[1])}:{named[2]}"
+    return f"hdfs://{address}" if address.encode() in Path(tokens).read_bytes() else ""
+
+
+@plain_errors
+def get_ticket(uri: str, cache: str) -> None:
+    """Leave a ticket of the keytab's principal in a cache that others read, unless one there is good for long."""
+    _, path, authority = _split(uri)
+    connect(authority, cache=cache).get_file_info(path)
 
 
 def _split(uri: str) -> tuple[hdfs_native.Client, str, str]:

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from lib import accounts, inspection, uris
+from lib.errors import NotLoggedIn
 from lib.ledger import Ledger
 
 DONE, WRONG, INCOMPLETE = 0, 1, 4
@@ -48,6 +49,8 @@ def _patiently(output: str) -> dict[str, Any]:
     for _ in range(TRIES):
         try:
             return inspection.status(output)
+        except NotLoggedIn:
+            raise
         except OSError:
             time.sleep(POLL_SECONDS)
     return inspection.status(output)

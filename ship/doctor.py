@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import platform
 import shutil
@@ -11,9 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import hdfs_native
-
-from lib.errors import UsageError
+from lib import hdfs, kerberos
+from lib.errors import NotLoggedIn, UsageError
 from ship import environment, sparks
 
 OLDEST_JAVA = 17
@@ -69,11 +69,26 @@ def _hadoop() -> str:
         return "HADOOP_CONF_DIR is not set: local runs only"
     if not (Path(folder) / "core-site.xml").exists():
         raise UsageError(f"HADOOP_CONF_DIR={folder} holds no core-site.xml")
+    secured = kerberos.is_required(hdfs.core_site())
+    if secured:
+        _kerberos_library()
     try:
-        hdfs_native.Client(None, IMPATIENT).get_file_info("/")
-    except (OSError, RuntimeError) as error:
-        raise UsageError(f"HDFS does not answer: {str(error).splitlines()[0]}") from None
-    return f"HDFS answers ({folder})"
+        hdfs.plain_errors(hdfs.connect("hdfs://", IMPATIENT).get_file_info)("/")
+    except NotLoggedIn:
+        raise
+    except OSError as error:
+        raise UsageError(f"HDFS does not answer: {error.strerror}") from None
+    return f"HDFS answers ({folder}{f', Kerberos as {kerberos.user()}' if secured else ''})"
+
+
+def _kerberos_library() -> None:
+    try:
+        ctypes.CDLL(kerberos.LIBRARY)
+    except OSError:
+        raise UsageError(
+            f"{kerberos.LIBRARY} is not on this machine, and HDFS wants Kerberos: install krb5-libs (on Debian "
+            "libgssapi-krb5-2); the nodes do without"
+        ) from None
 
 
 CHECKS: dict[str, Callable[[], str]] = {

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import msgspec
 
-from lib import hdfs, storage
+from lib import hdfs, kerberos, storage
 from lib.errors import UsageError
 from lib.request import End, Request
 from lib.secrecy import SECRET
-from ship import aftermath, environment, sparks
+from ship import aftermath, environment, sparks, ticket
 from ship.code import make_zip
 from ship.watch import Watch, say, stopped_by
 
@@ -102,7 +102,9 @@ def prepare(request: Request) -> Submission:
     if astray := next(filter(ASTRAY.fullmatch, request.spark_conf), None):
         raise UsageError(f"--spark-conf {astray}: the Python there is the shipped one; name another by environment.yml")
     spark = sparks.find()
-    theirs = {key: value for key, value in spark.defaults().items() if not ASTRAY.fullmatch(key)}
+    defaults = spark.defaults()
+    kerberos.log_in(defaults | request.spark_conf)
+    theirs = {key: value for key, value in defaults.items() if not ASTRAY.fullmatch(key)}
     ours = {key: value.replace("{user}", _user()) for key, value in sparks.read_conf(YARN_CONF).items()}
     settings = _with_memory(theirs | ours | request.spark_conf, request)
     for key in ("spark.fireball.root", "spark.fireball.home"):  # Spark takes them too
@@ -112,7 +114,9 @@ def prepare(request: Request) -> Submission:
 
 
 def _user() -> str:
-    return os.environ.get("HADOOP_PROXY_USER") or os.environ.get("HADOOP_USER_NAME") or getpass.getuser()
+    """Who we are on HDFS; where it is secured, HADOOP_USER_NAME only says what it calls our principal."""
+    named = os.environ.get("HADOOP_PROXY_USER") or os.environ.get("HADOOP_USER_NAME")
+    return named or (kerberos.user() if kerberos.is_required(hdfs.core_site()) else "") or getpass.getuser()
 
 
 def _with_memory(settings: Mapping[str, str], request: Request) -> dict[str, str]:

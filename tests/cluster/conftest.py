@@ -170,9 +170,9 @@ def until(holds: Any, what: str, seconds: float = SUBMIT_SECONDS) -> Any:
     raise TimeoutError(what)
 
 
-def write_pages(folder: str) -> None:
-    """EVERY_PAGE."""
-    for number, name in enumerate(EVERY_PAGE):
+def write_pages(folder: str, pages: Sequence[str] = EVERY_PAGE) -> None:
+    """Small pages of these names."""
+    for number, name in enumerate(pages):
         page = f"<html><title>page {number}</title><p>Text of page {number}. <a href='/x{number}'>x</a></html>"
         storage.write_bytes(f"{folder}/{name}", page.encode())
 
@@ -183,25 +183,35 @@ def channel(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def user(hadoop: MiniHadoop, channel: str, tmp_path_factory: pytest.TempPathFactory) -> User:
-    os.environ.update(HADOOP_CONF_DIR=str(hadoop.conf_dir), HADOOP_USER_NAME="root")
-    checkout = tmp_path_factory.mktemp("home") / "checkout"
-    checkout.mkdir()
+def checkout(channel: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("home") / "checkout"
+    folder.mkdir()
     for name in ("jobs", "lib", "ship", "conf", "samples"):
-        shutil.copytree(PROJECT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(PROJECT / "requirements.lock", checkout)
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "requirements.lock", folder)
     environment = (PROJECT / "environment.yml").read_text()
     python = ".".join(VERSION.split(".")[:2])
     environment = environment.replace("- conda-forge", f"- {channel}").replace("python=3.11", f"python={python}")
-    (checkout / "environment.yml").write_text(environment)
-    shutil.copy(Path(__file__).with_name("harm_pages.py"), checkout / "jobs")
+    (folder / "environment.yml").write_text(environment)
+    shutil.copy(Path(__file__).with_name("harm_pages.py"), folder / "jobs")
+    return folder
+
+
+def settle(hadoop: MiniHadoop, checkout: Path, pages: Sequence[str]) -> User:
+    """Folders and pages for a user of this cluster, by whoever this process is."""
     folder = f"{hadoop.default_fs}/pages"
-    write_pages(folder)
+    write_pages(folder, pages)
     hadoop.fs("-mkdir", "-p", "/user/ada", "/user/grace", "/shared", "/out")
     hadoop.fs("-chown", "ada", "/user/ada", "/shared")
     hadoop.fs("-chown", "grace", "/user/grace")
     hadoop.fs("-chmod", "1777", "/out")
     return User(checkout, hadoop, folder)
+
+
+@pytest.fixture(scope="session")
+def user(hadoop: MiniHadoop, checkout: Path) -> User:
+    os.environ.update(HADOOP_CONF_DIR=str(hadoop.conf_dir), HADOOP_USER_NAME="root")
+    return settle(hadoop, checkout, EVERY_PAGE)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from cluster.hadoop_settings import Settings
 
 HADOOP_VERSION = "3.5.0"
 POM = Path(__file__).with_name("hadoop.pom.xml")
-JARS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fireball" / f"hadoop-{HADOOP_VERSION}"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fireball"
 
 MAIN = {  # by what a role's name begins with
     "nn": "org.apache.hadoop.hdfs.server.namenode.NameNode",
@@ -42,16 +42,17 @@ OPENS = [
 DEADLINE_SECONDS = 120.0
 
 
-def jars() -> Path:
-    """The servers' class path, from Maven Central the first time (99 MB, a minute)."""
-    if not JARS.exists():
-        fetched = JARS.with_name(f"{JARS.name}.{os.getpid()}")
+def jars(pom: Path = POM) -> Path:
+    """The class path of a pom, from Maven Central the first time (of the servers 99 MB, a minute)."""
+    folder = CACHE / f"{pom.name.removesuffix('.pom.xml')}-{HADOOP_VERSION}"
+    if not folder.exists():
+        fetched = folder.with_name(f"{folder.name}.{os.getpid()}")
         goal = ["dependency:copy-dependencies", f"-DoutputDirectory={fetched}", "-DincludeScope=runtime"]
-        subprocess.run(["mvn", "-B", "-q", "-f", str(POM), *goal], check=True, timeout=600)
+        subprocess.run(["mvn", "-B", "-q", "-f", str(pom), *goal], check=True, timeout=600)
         with contextlib.suppress(OSError):  # somebody else was faster
-            fetched.rename(JARS)
+            fetched.rename(folder)
         shutil.rmtree(fetched, ignore_errors=True)
-    return JARS
+    return folder
 
 
 @dataclass
@@ -101,7 +102,7 @@ class MiniHadoop:
         if role == "nn":
             subprocess.run(
                 self._command("nn", "-format", "-nonInteractive"),
-                env=self._env(),
+                env=self.env(),
                 capture_output=True,
                 check=True,
                 timeout=DEADLINE_SECONDS,
@@ -118,13 +119,13 @@ class MiniHadoop:
         with log.open("ab") as out:
             self.daemons[role] = subprocess.Popen(
                 self._command(role),
-                env=self._env(),
+                env=self.env(),
                 cwd=self.root,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,  # Ctrl-C of the test run is not for the daemons ...
-                preexec_fn=_die_with_parent,  # ... but its death is
+                preexec_fn=die_with_parent,  # ... but its death is
             )
 
     def kill(self, role: str) -> None:
@@ -236,7 +237,7 @@ class MiniHadoop:
     def _client(self, main: str, *args: str) -> str:
         command = [*_java(self.conf_dir, 256), main, *args]
         done = subprocess.run(
-            command, env=self._env(), text=True, capture_output=True, check=False, timeout=DEADLINE_SECONDS
+            command, env=self.env(), text=True, capture_output=True, check=False, timeout=DEADLINE_SECONDS
         )
         if done.returncode:
             raise subprocess.CalledProcessError(done.returncode, args, done.stdout, done.stderr)
@@ -254,7 +255,8 @@ class MiniHadoop:
     def _command(self, role: str, *args: str) -> list[str]:
         return [*_java(self.root / "conf" / role, HEAP_MB[role[:2]]), MAIN[role[:2]], *args]
 
-    def _env(self) -> dict[str, str]:
+    def env(self) -> dict[str, str]:
+        """Of the daemons."""
         # Nothing of the caller's HADOOP_*, SPARK_* or PYTHON* may reach the daemons, and from there the containers.
         java_home = Path(shutil.which("java") or "java").resolve().parents[1]
         return {
@@ -315,6 +317,6 @@ def _java(conf: Path, heap_mb: int) -> list[str]:
     return ["java", f"-Xmx{heap_mb}m", *JVM, *OPENS, "-cp", f"{conf}:{jars()}/*"]
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

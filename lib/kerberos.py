@@ -1,0 +1,89 @@
+"""Who we are to a secured cluster: the principal of a keytab, or whoever holds the ticket that kinit got.
+
+libkrb5 and hdfs-native do the work; on the nodes a delegation token takes its place, and neither library is needed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypedDict
+
+from lib.errors import NotLoggedIn, UsageError
+
+# In the environment, as the processes that this one starts are the same user. A path and a name, no secrets.
+KEYTAB, PRINCIPAL = "FIREBALL_KEYTAB", "FIREBALL_PRINCIPAL"
+
+
+LIBRARY = "libgssapi_krb5.so.2"  # hdfs-native loads it when it has no token; without, it waits for minutes
+
+
+def log_in(spark_conf: Mapping[str, str]) -> None:
+    """Be the principal that Spark's settings name, if they do. Raises UsageError where its keytab cannot be used."""
+    keytab, principal = (spark_conf.get(f"spark.kerberos.{name}") for name in ("keytab", "principal"))
+    if not keytab and not principal:
+        return
+    if not keytab or not principal:
+        raise UsageError("spark.kerberos.keytab and spark.kerberos.principal: give both of them or neither")
+    if not os.access(keytab, os.R_OK):
+        raise UsageError(f"spark.kerberos.keytab {keytab}: cannot be read")
+    os.environ |= {KEYTAB: str(Path(keytab).absolute()), PRINCIPAL: principal}
+
+
+class Credentials(TypedDict, total=False):
+    """Arguments for hdfs-native's client."""
+
+    kerberos_keytab: str
+    kerberos_principal: str
+    kerberos_cache: str
+
+
+def credentials(cache: str | None = None) -> Credentials:
+    """Of the keytab that we are logged in by, `cache` for its ticket; without one the client looks for a ticket."""
+    if not has_keytab():
+        return {}
+    found: Credentials = {"kerberos_keytab": os.environ[KEYTAB], "kerberos_principal": os.environ[PRINCIPAL]}
+    return {**found, "kerberos_cache": cache} if cache else found
+
+
+def has_keytab() -> bool:
+    """Whether we are logged in by keytab."""
+    return bool(os.environ.get(KEYTAB) and os.environ.get(PRINCIPAL))
+
+
+def denied(text: str) -> NotLoggedIn:
+    """What GSSAPI reports, in one line; its last text is what it calls the trouble, and then what Kerberos says."""
+    said = text.rsplit('"', 2)[1].partition(": ")[2]
+    keytab, principal = os.environ.get(KEYTAB), os.environ.get(PRINCIPAL)
+    mend = f"is {principal} in {keytab}?" if keytab else "kinit first, or name keytab and principal"
+    return NotLoggedIn(f"HDFS wants Kerberos: {said}; {mend}")
+
+
+def is_required(core_site: Mapping[str, str]) -> bool:
+    """Whether the cluster of this configuration asks for Kerberos."""
+    return core_site.get("hadoop.security.authentication") == "kerberos"
+
+
+def user() -> str:
+    """The short name of who we are: the principal up to `/` or `@`; an empty text where nobody is logged in."""
+    return re.split("[/@]", os.environ.get(PRINCIPAL) or ticket_holder())[0]
+
+
+def ticket_holder() -> str:
+    """The principal of the default ticket cache, wherever that is (file, kernel keyring, KCM); empty without one."""
+    context, cache, principal = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
+    name = ctypes.c_char_p()
+    try:
+        krb5 = ctypes.CDLL("libkrb5.so.3")
+    except OSError:
+        return ""
+    failed = (
+        krb5.krb5_init_context(ctypes.byref(context))
+        or krb5.krb5_cc_default(context, ctypes.byref(cache))
+        or krb5.krb5_cc_get_principal(context, cache, ctypes.byref(principal))
+        or krb5.krb5_unparse_name(context, principal, ctypes.byref(name))
+    )
+    return "" if failed or name.value is None else name.value.decode()

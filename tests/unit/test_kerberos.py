@@ -1,0 +1,80 @@
+"""Who we are to a secured cluster, and what is said where nobody knows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lib import hdfs, kerberos
+from lib.errors import NotLoggedIn, UsageError
+
+DENIED = (
+    'GSSAPIError(GssMajorCodes { raw: "0x00070000", routine_error: "GSS_S_NO_CRED" }, 2529639053, "No credentials were '
+    'supplied, or the credentials were unavailable: No Kerberos credentials available (default cache: FILE:/tmp/x)")'
+)
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (kerberos.KEYTAB, kerberos.PRINCIPAL, "HADOOP_TOKEN_FILE_LOCATION"):
+        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("KRB5CCNAME", "FILE:/nowhere/ticket")
+
+
+def settings(keytab: str, principal: str) -> dict[str, str]:
+    return {"spark.kerberos.keytab": keytab, "spark.kerberos.principal": principal}
+
+
+def test_a_keytab_makes_this_process_and_its_children_the_principal(tmp_path: Path) -> None:
+    (tmp_path / "ada.keytab").touch()
+    kerberos.log_in(settings(str(tmp_path / "ada.keytab"), "ada/admin@EXAMPLE.COM"))
+    assert os.environ["FIREBALL_KEYTAB"] == f"{tmp_path}/ada.keytab"
+    assert os.environ["FIREBALL_PRINCIPAL"] == "ada/admin@EXAMPLE.COM"
+    assert kerberos.user() == "ada"
+
+
+def test_a_keytab_without_a_principal_or_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UsageError, match="give both of them or neither"):
+        kerberos.log_in({"spark.kerberos.keytab": "/nowhere/ada.keytab"})
+    with pytest.raises(UsageError, match=r"spark\.kerberos\.keytab /nowhere/ada\.keytab: cannot be read"):
+        kerberos.log_in(settings("/nowhere/ada.keytab", "ada"))
+
+
+def test_without_ticket_and_keytab_we_are_nobody() -> None:
+    kerberos.log_in({})
+    assert kerberos.user() == ""
+
+
+def test_the_configuration_says_whether_a_ticket_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
+    assert not kerberos.is_required(hdfs.core_site())
+    wanted = "<property><name>hadoop.security.authentication</name><value> kerberos </value></property>"
+    (tmp_path / "core-site.xml").write_text(f"<?xml version='1.0'?><configuration>{wanted}</configuration>")
+    assert kerberos.is_required(hdfs.core_site())
+
+
+def test_a_missing_ticket_is_one_line_of_kerberos_own_words() -> None:
+    @hdfs.plain_errors
+    def denied() -> None:
+        raise RuntimeError(DENIED)
+
+    with pytest.raises(NotLoggedIn) as error:
+        denied()
+    assert str(error.value) == (
+        "HDFS wants Kerberos: No Kerberos credentials available (default cache: FILE:/tmp/x); "
+        "kinit first, or name keytab and principal"
+    )
+
+
+def test_the_name_node_is_asked_by_the_address_that_is_in_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tokens").write_bytes(b"HDTS\0...\x15HDFS_DELEGATION_TOKEN\x0e127.0.0.1:8020")
+    assert hdfs.address_in_token("hdfs://localhost:8020") == ""
+    monkeypatch.setenv("HADOOP_TOKEN_FILE_LOCATION", str(tmp_path / "tokens"))
+    assert hdfs.address_in_token("hdfs://localhost:8020") == "hdfs://127.0.0.1:8020"
+    assert hdfs.address_in_token("hdfs://localhost:8021") == ""
+    assert hdfs.address_in_token("hdfs://nameservice") == ""
