@@ -58,7 +58,10 @@ def denied(text: str) -> NotLoggedIn:
     """What GSSAPI reports, in one line; its last text is what it calls the trouble, and then what Kerberos says."""
     said = text.rsplit('"', 2)[1].partition(": ")[2]
     keytab, principal = os.environ.get(KEYTAB), os.environ.get(PRINCIPAL)
-    mend = f"is {principal} in {keytab}?" if keytab else "kinit first, or name keytab and principal"
+    if os.environ.get("HADOOP_TOKEN_FILE_LOCATION"):
+        mend = "no delegation token is good for it; they run out, and the same command gets new ones"
+    else:
+        mend = f"is {principal} in {keytab}?" if keytab else "kinit first, or name keytab and principal"
     return NotLoggedIn(f"HDFS wants Kerberos: {said}; {mend}")
 
 
@@ -69,21 +72,35 @@ def is_required(core_site: Mapping[str, str]) -> bool:
 
 def user() -> str:
     """The short name of who we are: the principal up to `/` or `@`; an empty text where nobody is logged in."""
-    return re.split("[/@]", os.environ.get(PRINCIPAL) or ticket_holder())[0]
+    return re.split("[/@]", os.environ.get(PRINCIPAL) or ticket()[0])[0]
 
 
-def ticket_holder() -> str:
-    """The principal of the default ticket cache, wherever that is (file, kernel keyring, KCM); empty without one."""
+def check_java_sees_it() -> None:
+    """Raise UsageError where there is a ticket, but not in a file."""
+    holder, kind = ("", "") if KEYTAB in os.environ else ticket()
+    if holder and kind != "FILE":
+        cache = f"FILE:/tmp/krb5cc_{os.getuid()}"
+        raise UsageError(
+            f"the ticket of {holder} is in a cache of kind {kind}, where Java does not see it: "
+            f"export KRB5CCNAME={cache}, and kinit again"
+        )
+
+
+def ticket() -> tuple[str, str]:
+    """Whose the default ticket is, and the kind of its cache (FILE, KEYRING, KCM ...); empty texts without one."""
     context, cache, principal = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
     name = ctypes.c_char_p()
     try:
         krb5 = ctypes.CDLL("libkrb5.so.3")
     except OSError:
-        return ""
+        return "", ""
+    krb5.krb5_cc_get_type.restype = ctypes.c_char_p
     failed = (
         krb5.krb5_init_context(ctypes.byref(context))
         or krb5.krb5_cc_default(context, ctypes.byref(cache))
         or krb5.krb5_cc_get_principal(context, cache, ctypes.byref(principal))
         or krb5.krb5_unparse_name(context, principal, ctypes.byref(name))
     )
-    return "" if failed or name.value is None else name.value.decode()
+    if failed or name.value is None:
+        return "", ""
+    return name.value.decode(), krb5.krb5_cc_get_type(context, cache).decode()

@@ -72,6 +72,7 @@ def _hadoop() -> str:
     secured = kerberos.is_required(hdfs.core_site())
     if secured:
         _kerberos_library()
+        kerberos.check_java_sees_it()
     try:
         hdfs.plain_errors(hdfs.connect("hdfs://", IMPATIENT).get_file_info)("/")
     except NotLoggedIn:

@@ -48,6 +48,27 @@ def test_without_ticket_and_keytab_we_are_nobody() -> None:
     assert kerberos.user() == ""
 
 
+# A ticket cache as krb5 writes it, of ada@EXAMPLE.COM and without tickets.
+EMPTY_CACHE = b"\x05\x04\0\0" + b"\0\0\0\x01\0\0\0\x01" + b"\0\0\0\x0bEXAMPLE.COM" + b"\0\0\0\x03ada"
+
+
+def test_the_ticket_says_who_we_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ticket").write_bytes(EMPTY_CACHE)
+    monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/ticket")
+    kerberos.check_java_sees_it()
+    assert kerberos.user() == "ada"
+
+
+def test_a_ticket_that_java_does_not_see_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tkt").write_bytes(EMPTY_CACHE)
+    (tmp_path / "primary").write_text("tkt\n")
+    monkeypatch.setenv("KRB5CCNAME", f"DIR:{tmp_path}")
+    with pytest.raises(
+        UsageError, match="in a cache of kind DIR, where Java does not see it"
+    ):
+        kerberos.check_java_sees_it()
+
+
 def test_the_configuration_says_whether_a_ticket_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
     assert not kerberos.is_required(hdfs.core_site())
