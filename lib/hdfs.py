@@ -25,7 +25,6 @@ from xml.etree import ElementTree
 import hdfs_native
 
 from lib import kerberos
-from lib.errors import NotLoggedIn
 from lib.storage import HIDDEN, Stat
 
 READ_BYTES = 1 << 20  # the client's own files are not buffered: 23 MB/s for a reader of small pieces, 63 with this
@@ -53,7 +52,7 @@ def _plain(error: OSError | RuntimeError) -> OSError:
         return kerberos.denied(str(error))
     text = re.sub(r'^(Fatal)?RPCError\("', "", re.split(r"\n|\\n", str(error))[0]).replace('", "', ": ")
     if "SecretManager$InvalidToken" in text:
-        return NotLoggedIn(f"{text}; the same command gets new tokens")
+        return kerberos.no_token(text)
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(errno.ENOENT, "no such file or directory", text)
     if isinstance(error, PermissionError) or "AccessControlException" in text:

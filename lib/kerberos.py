@@ -6,24 +6,25 @@ libkrb5 and hdfs-native do the work; on the nodes a delegation token takes its p
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
 from lib.errors import NotLoggedIn, UsageError
 
+SETTINGS = ("spark.kerberos.keytab", "spark.kerberos.principal")
 # In the environment, as the processes that this one starts are the same user. A path and a name, no secrets.
 KEYTAB, PRINCIPAL = "FIREBALL_KEYTAB", "FIREBALL_PRINCIPAL"
-
-
 LIBRARY = "libgssapi_krb5.so.2"  # hdfs-native loads it when it has no token; without, it waits for minutes
 
 
 def log_in(spark_conf: Mapping[str, str]) -> None:
     """Be the principal that Spark's settings name, if they do. Raises UsageError where its keytab cannot be used."""
-    keytab, principal = (spark_conf.get(f"spark.kerberos.{name}") for name in ("keytab", "principal"))
+    keytab, principal = map(spark_conf.get, SETTINGS)
     if not keytab and not principal:
         return
     if not keytab or not principal:
@@ -54,15 +55,24 @@ def has_keytab() -> bool:
     return bool(os.environ.get(KEYTAB) and os.environ.get(PRINCIPAL))
 
 
-def denied(text: str) -> NotLoggedIn:
+def to_paste() -> list[str]:
+    """What does by hand what a keytab does here."""
+    return [shlex.join(["kinit", "-kt", os.environ[KEYTAB], os.environ[PRINCIPAL]])] if has_keytab() else []
+
+
+def denied(text: str) -> OSError:
     """What GSSAPI reports, in one line; its last text is what it calls the trouble, and then what Kerberos says."""
-    said = text.rsplit('"', 2)[1].partition(": ")[2]
-    keytab, principal = os.environ.get(KEYTAB), os.environ.get(PRINCIPAL)
+    said = "HDFS wants Kerberos: " + text.rsplit('"', 2)[1].partition(": ")[2]
     if os.environ.get("HADOOP_TOKEN_FILE_LOCATION"):
-        mend = "no delegation token is good for it; they run out, and the same command gets new ones"
-    else:
-        mend = f"is {principal} in {keytab}?" if keytab else "kinit first, or name keytab and principal"
-    return NotLoggedIn(f"HDFS wants Kerberos: {said}; {mend}")
+        return no_token(said)
+    if has_keytab():
+        return NotLoggedIn(f"{said}; is {os.environ[PRINCIPAL]} in {os.environ[KEYTAB]}?")
+    return NotLoggedIn(f"{said}; kinit first, or name keytab and principal")
+
+
+def no_token(text: str) -> OSError:
+    """In a container, where nobody can log in."""
+    return OSError(errno.EKEYEXPIRED, f"{text}; delegation tokens run out, and the same command gets new ones")
 
 
 def is_required(core_site: Mapping[str, str]) -> bool:

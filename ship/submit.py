@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from lib import hdfs, kerberos, storage
-from lib.errors import UsageError
+from lib.errors import NotLoggedIn, UsageError
 from lib.request import End, Request
 from lib.secrecy import SECRET
 from ship import aftermath, environment, sparks, ticket
@@ -104,13 +104,15 @@ def prepare(request: Request) -> Submission:
     spark = sparks.find()
     defaults = spark.defaults()
     kerberos.log_in(defaults | request.spark_conf)
-    if kerberos.is_required():
+    if kerberos.is_required(hdfs.core_site()):
         kerberos.check_java_sees_it()
     theirs = {key: value for key, value in defaults.items() if not ASTRAY.fullmatch(key)}
     ours = {key: value.replace("{user}", _user()) for key, value in sparks.read_conf(YARN_CONF).items()}
     settings = _with_memory(theirs | ours | request.spark_conf, request)
     for key in ("spark.fireball.root", "spark.fireball.home"):  # Spark takes them too
         settings[key] = hdfs.qualified(settings[key]).rstrip("/")
+    for key in kerberos.SETTINGS:  # not for Spark: ship/ticket.py
+        settings.pop(key, None)
     recipe = environment.read_recipe(PROJECT / "environment.yml", PROJECT / "requirements.lock")
     return Submission(request, spark, recipe, settings, settings["spark.fireball.root"])
 
@@ -186,6 +188,7 @@ def steps(request: Request) -> str:
     confs = [f"--conf={key}={'***' if SECRET.search(key) else value}" for key, value in sorted(settings.items())]
     command = [str(submission.spark.submit), *confs, str(ENTRY), "request.json", submission.end]
     lines = [
+        *kerberos.to_paste(),
         "# 1. the environment, unless it is there: " + str(local),
         shlex.join(["scripts/run.sh", "env", "build", *prefix]),
         "# 2. on the cluster, unless it is there",
@@ -213,9 +216,10 @@ def submit(request: Request) -> End:
         properties = folder / "spark.conf"
         properties.touch(0o600)  # secrets stand in a file of the user's, never on a command line
         properties.write_text("".join(f"{key} {_escaped(value)}\n" for key, value in settings.items()))
-        if submission.in_cluster:
-            return _run_there(submission, folder, properties)
-        return _run_here(submission, folder, properties, code, python)
+        with ticket.for_java(folder, submission.root):
+            if submission.in_cluster:
+                return _run_there(submission, folder, properties)
+            return _run_here(submission, folder, properties, code, python)
 
 
 def _require_home(submission: Submission) -> None:
@@ -224,6 +228,8 @@ def _require_home(submission: Submission) -> None:
     try:
         storage.write_bytes(trial, b"")
         storage.remove(trial)
+    except NotLoggedIn:
+        raise
     except OSError as error:
         what = f"spark.fireball.home {submission.own} must be a folder that you can write"
         raise UsageError(f"{what}: {error.strerror or error}") from None

@@ -24,7 +24,7 @@ from pyspark.sql import SparkSession
 
 from lib import accounts, planning
 from lib.child import Work
-from lib.errors import StorageFailed, UsageError
+from lib.errors import NotLoggedIn, StorageFailed, UsageError
 from lib.job import Job
 from lib.ledger import FORMAT, Lease, Ledger
 from lib.output import Output
@@ -74,7 +74,7 @@ def execute(request: Request) -> End:
             return execute_task(module.TASK, request, scatter(request))
         return Run(request).run()
     except OSError as error:
-        if isinstance(error, GONE):
+        if isinstance(error, (*GONE, NotLoggedIn)):
             raise
         said = f"{error.filename or ''} {error.strerror or error}".strip()
         raise StorageFailed(f"{said}; once that is mended, the same command goes on from what is committed") from error

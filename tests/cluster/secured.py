@@ -123,7 +123,7 @@ def _secured(kdc: Kdc) -> Settings:
         "dfs.web.authentication.kerberos.principal": web,
         "dfs.web.authentication.kerberos.keytab": kdc.keytab,
         "dfs.block.access.token.enable": "true",
-        # `privacy` works too, at a hundredth of the speed: JVMs without an optimising compiler encrypt.
+        # `privacy` would take a minute and a half to write the environment in these small JVMs.
         "dfs.data.transfer.protection": "authentication",
         "ignore.secure.ports.for.testing": "true",
         "dfs.http.policy": "HTTP_ONLY",

@@ -63,9 +63,7 @@ def test_a_ticket_that_java_does_not_see_is_refused(tmp_path: Path, monkeypatch:
     (tmp_path / "tkt").write_bytes(EMPTY_CACHE)
     (tmp_path / "primary").write_text("tkt\n")
     monkeypatch.setenv("KRB5CCNAME", f"DIR:{tmp_path}")
-    with pytest.raises(
-        UsageError, match="in a cache of kind DIR, where Java does not see it"
-    ):
+    with pytest.raises(UsageError, match="in a cache of kind DIR, where Java does not see it"):
         kerberos.check_java_sees_it()
 
 
@@ -88,6 +86,17 @@ def test_a_missing_ticket_is_one_line_of_kerberos_own_words() -> None:
         "HDFS wants Kerberos: No Kerberos credentials available (default cache: FILE:/tmp/x); "
         "kinit first, or name keytab and principal"
     )
+
+
+def test_tokens_that_have_run_out_say_what_to_do() -> None:
+    @hdfs.plain_errors
+    def denied() -> None:
+        kind = "org.apache.hadoop.security.token.SecretManager$InvalidToken"
+        raise OSError(f'FatalRPCError("{kind}: Token  has expired, current time: 2026-11-26")')
+
+    with pytest.raises(OSError, match="; delegation tokens run out, and the same command gets new ones") as error:
+        denied()
+    assert not isinstance(error.value, NotLoggedIn)  # the environment is not wrong
 
 
 def test_the_name_node_is_asked_by_the_address_that_is_in_the_token(

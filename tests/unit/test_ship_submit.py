@@ -52,6 +52,15 @@ def test_in_the_cluster_driver_and_executors_run_the_shipped_python() -> None:
     assert found["spark.yarn.dist.files"] == "request.json"
 
 
+def test_spark_does_not_get_the_keytab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIREBALL_KEYTAB", "FIREBALL_PRINCIPAL"):
+        monkeypatch.setenv(name, "")
+    (tmp_path / "ada.keytab").touch()
+    keytab = {"spark_kerberos_keytab": f"{tmp_path}/ada.keytab", "spark_kerberos_principal": "ada@EXAMPLE.COM"}
+    assert [key for key in settings(request(**keytab)) if "kerberos" in key] == []
+    assert submit.steps(request(**keytab)).startswith(f"kinit -kt {tmp_path}/ada.keytab ada@EXAMPLE.COM\n")
+
+
 def test_a_driver_on_this_machine_runs_the_local_copy() -> None:
     found = settings(request("client"))
     assert found["spark.pyspark.driver.python"] == "/here/bin/python"
