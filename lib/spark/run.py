@@ -38,7 +38,7 @@ from lib.sources import Source, source_type
 from lib.sources.inputs import expand_inputs
 from lib.spark import session
 from lib.spark.scatter import scatter
-from lib.spark.task import ANSWER, ProbeTask, SplitTask, origin
+from lib.spark.task import ANSWER, OutputLost, ProbeTask, SplitTask, origin
 from lib.split import Split
 from lib.storage import Stat
 from lib.tasks import execute_task
@@ -50,6 +50,7 @@ NO_PYTHON = re.compile(r"(?:Error from python worker:|java.io.IOException:)\s+((
 # What a worker's Python says that misses a module, or a library that a module needs.
 NO_IMPORT = re.compile(r"^(?:ImportError|ModuleNotFoundError): .*", re.MULTILINE)
 NODE = re.compile(r"\(TID \d+\) \((\S+) executor")
+OUTPUT_LOST = re.compile(rf"{OutputLost.__name__}: (.*)")
 FAILED_TASK = re.compile(r"Task (\d+) in stage \S+ failed \d+ times")
 
 
@@ -256,7 +257,9 @@ class Run:
     def _gave_up(self, splits: Sequence[Split], message: str) -> None:
         """Where one task brought the Spark job down: give its split up, keep what is done, so that the others go on."""
         reason = next((line for line in message.splitlines() if "Exception" in line or "failed" in line), message)
-        if culprit := FAILED_TASK.search(message):
+        if lost := OUTPUT_LOST.search(message):
+            self.stopping = reason = f"the output cannot be written to: {lost[1]}"
+        elif culprit := FAILED_TASK.search(message):
             split = splits[int(culprit[1])].id
             self.failures[split] = {"error": f"its Spark task failed again and again: {reason[:500]}"}
         else:

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ from lib.split import Split
 
 ANSWER = "answer string"  # the schema of what a task returns: one JSON document
 SOCKET_FOLDER = 70  # characters: the address of a Unix socket in it must stay below 108
+
+
+class OutputLost(Exception):
+    """The output cannot be written to (safe mode, a server that is down): every other split would fail alike."""
 
 
 def origin() -> str:
@@ -72,14 +77,25 @@ class SplitTask:
             if failed.kind == "storage" and self._full(failed.message):
                 with suppress(OSError):
                     storage.write_bytes(self.stop_flag, b"")
-            elif failed.kind == "storage" and not last:
-                raise failed from None  # Spark tries again, perhaps elsewhere
+            elif failed.kind == "storage":
+                if not last:
+                    raise failed from None  # Spark tries again, perhaps elsewhere
+                self._try_output()
             return {"split": split.id, "kind": failed.kind, "error": failed.message, "traceback": failed.traceback}
 
     def _full(self, message: str) -> bool:
         """Whether no split can be written any more, here or elsewhere; of an executor's own disk that is not said."""
         signs = "quota|no space left" if self.output.startswith("file://") else "quota"
         return re.search(signs, message, re.IGNORECASE) is not None
+
+    def _try_output(self) -> None:
+        """Raise OutputLost where the output takes nothing, whichever split it comes from."""
+        uri = f"{self.stop_flag}-{uuid.uuid4().hex}"
+        try:
+            storage.write_bytes(uri, b"a byte")
+            storage.remove(uri)
+        except OSError as error:
+            raise OutputLost(error.strerror or str(error)) from None
 
     def _commit(self, split: Split) -> bytes:
         folder = guard.scratch(storage.scratch(self.output, self.run_id), split.id)
