@@ -53,11 +53,11 @@ def compare_in_spark(
     kinds: Mapping[str, list[bytes]],
     config: ConvertImages,
     recipes: Mapping[str, Callable[[bytes], bytes]],
-    alone: Callable[[list[bytes]], float],
+    kernel_time: Callable[[list[bytes]], float],
     icons: int,
     rounds: int,
 ) -> None:
-    """Whole runs over so many files of each kind, interleaved; `alone` is the kernel's microseconds for one."""
+    """Whole runs over so many files of each kind, interleaved; `kernel_time` is in microseconds an icon."""
     job: Side = partial(run_job, config=config)
     sides = {"the job": job, **{name: partial(run_recipe, recipe) for name, recipe in recipes.items()}}
     columns: dict[str, dict[str, str]] = {}
@@ -73,7 +73,7 @@ def compare_in_spark(
                 found.setdefault("more", []).append(spend(job, many, next(outputs)))
                 for name, side in sides.items():
                     found.setdefault(name, []).append(spend(side, some, next(outputs)))
-            kernel = alone(contents)
+            kernel = kernel_time(contents)
             columns[kind] = whole_runs(found, kernel, icons) | in_one_split(some, config)
     print_table(f"microseconds of CPU an icon; runs of {icons} and of {LARGE * icons}", columns)
 
@@ -89,7 +89,7 @@ def whole_runs(found: Mapping[str, list[Counter[str]]], kernel: float, icons: in
     all_of_it = sum(one_more.values())
     totals = {name: sum(parts.values()) - parts["wall"] for name, parts in least.items()}
     return {
-        "the kernel alone": f"{kernel:.0f}",
+        f"the kernel, one on each of {CORES} cores": f"{kernel:.0f}",
         "**the job, one icon more**": f"**{all_of_it:.0f}**",
         **{f"of which: {part}": f"{spent:.0f}" for part, spent in one_more.items()},
         "the kernel's share of one icon more": f"{kernel / all_of_it:.2f}",
