@@ -21,7 +21,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyspark
 import pytest
+from cluster import other_spark
 from cluster.conftest import EVERY_PAGE, PAGES, User, ended, until
 
 from harm.terminal import Terminal, at_terminal
@@ -142,6 +144,21 @@ def a_task_reads_its_table_in_the_cluster_and_makes_the_laptops_model(user: User
     for name in ("model.joblib", "spec.json", "manifest.json"):
         found = [storage.read_bytes(f"{user.out(out)}/{name}") for out in ("model-laptop", "model")]
         assert found[0] == found[1]
+
+
+def a_clusters_own_spark_of_another_version_brings_its_own_pyspark(user: User) -> None:
+    home = other_spark.spark_home()
+    theirs = replace(user, shell=(("SPARK_HOME", str(home)),))
+    for mode in ("cluster", "client"):
+        command = theirs.command(f"own-spark-{mode}", mode=mode)
+        end = ended(
+            theirs.launch([part.replace(f"{Path(pyspark.__file__).parent}/jars", f"{home}/jars") for part in command])
+        )
+        assert (end.code, end.summary["ok"]) == (0, PAGES), end.stderr
+        scripts = user.hadoop.container_logs(user.application(f"own-spark-{mode}"), "launch_container.sh")
+        assert len(scripts) == 2  # of the application master and an executor
+        assert [script for script in scripts if "$PWD/py4j-0.10.9.7-src.zip" not in script.read_text()] == []
+        assert user.rows(f"own-spark-{mode}") == user.rows("first")
 
 
 # How runs end.
@@ -423,6 +440,7 @@ SCENARIOS = (
     a_node_keeps_one_copy_for_everybody,
     an_existing_conda_environment_is_shipped_instead,
     without_an_input_the_sample_is_read_by_as_many_executors_as_it_takes,
+    a_clusters_own_spark_of_another_version_brings_its_own_pyspark,
     a_task_reads_its_table_in_the_cluster_and_makes_the_laptops_model,
     a_finished_run_is_not_done_again,
     too_many_failed_records_are_exit_3_and_no_second_attempt_runs_them_again,
