@@ -15,6 +15,7 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -314,6 +315,15 @@ def fetch(uri: str, folder: Path) -> Path:
     with open_input(uri) as source, target.open("wb") as copy:
         shutil.copyfileobj(source, copy, READ_BYTES)
     return target
+
+
+def remove_old(folder: str, seconds: float) -> None:
+    """Remove what lies in a folder and has not changed for so long."""
+    oldest = (time.time() - seconds) * 1000
+    with suppress(FileNotFoundError):
+        for status in _list(folder):
+            if status.modification_time < oldest:
+                remove(f"{folder}/{_name(status)}")
 
 
 @plain_errors

@@ -34,6 +34,7 @@ YARN_CONF = PROJECT / "conf" / "spark" / "yarn.conf"
 BASE_MB = 400
 DONE, BUG, WRONG, INCOMPLETE = 0, 1, 2, 4
 AGAIN = "the same command goes on from what is committed"
+KEPT_SECONDS = 7 * 86400  # how a run ended, where nobody waited for it
 # What a shell may hold that leads the driver or the executors to another Python, Spark or code.
 MISLEADING = (
     *("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON", "PYSPARK_DRIVER_PYTHON_OPTS", "PYSPARK_SUBMIT_ARGS"),
@@ -228,6 +229,7 @@ def _require_home(submission: Submission) -> None:
     try:
         storage.write_bytes(trial, b"")
         storage.remove(trial)
+        hdfs.remove_old(f"{submission.own}/ends", KEPT_SECONDS)
     except NotLoggedIn:
         raise
     except OSError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import hdfs_native
 import pytest
 from cluster.minihadoop import MiniHadoop
 
-from lib import storage
+from lib import hdfs, storage
 
 pytestmark = pytest.mark.cluster
 
@@ -92,3 +94,13 @@ def test_removing_what_is_not_there_is_no_error(root: str) -> None:
     storage.remove(f"{root}/folder")
     assert storage.names(root) == []
     assert storage.names(f"{root}/folder") == []
+
+
+def test_what_is_old_is_removed_and_what_is_new_stays(root: str, hadoop: MiniHadoop) -> None:
+    for name in ("old", "new"):
+        storage.write_bytes(f"{root}/{name}", b"1")
+    yesterday = int(time.time() - 86400) * 1000
+    hdfs_native.Client(hadoop.default_fs).set_times(root.removeprefix(hadoop.default_fs) + "/old", yesterday, yesterday)
+    hdfs.remove_old(root, 3600)
+    hdfs.remove_old(f"{root}/nope", 3600)
+    assert storage.names(root) == ["new"]
