@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import re
 import signal
 import sys
@@ -211,6 +212,9 @@ class Run:
             self.lease.say(set_up=True)
             while (left := self._left(todo)) and not self.stopping:
                 self._round(spark, left)
+        if self.stopping:  # what the JVM says of workers that were ended is no news
+            with suppress(Py4JError, ConnectionError):
+                spark.sparkContext.setLogLevel("OFF")
 
     def _left(self, todo: Sequence[Split]) -> list[Split]:
         """What is neither done by this run nor given up."""
@@ -331,6 +335,7 @@ class Run:
 
         def stop(why: str) -> None:
             if self.stopping:
+                logging.disable()  # py4j has a traceback to tell, of what is no error
                 raise KeyboardInterrupt
             self.stopping = why
             self._say(f"{why}: no new split is started, those at work are finished; Ctrl-C again stops at once")
@@ -351,5 +356,6 @@ class Run:
                 yield
         finally:
             timer.cancel()
+            logging.disable(logging.NOTSET)
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -166,7 +166,9 @@ def test_ctrl_c_at_a_terminal_reaches_all_and_is_heard_by_the_driver_alone(slow,
     terminal.ctrl_c()
     time.sleep(0.2)
     terminal.ctrl_c()
-    assert finish(terminal.process)[0] == 4
+    _, said = terminal.process.communicate(timeout=200)
+    assert terminal.process.returncode == 4, said
+    assert "Traceback" not in said and " ERROR " not in said
     assert gone(below)
     assert finish(start(slow, tmp_path))[0] == 0
     proven(tmp_path / "out")
