@@ -85,14 +85,22 @@ def user() -> str:
     return re.split("[/@]", os.environ.get(PRINCIPAL) or ticket()[0])[0]
 
 
-def check_java_sees_it() -> None:
-    """Raise UsageError where there is a ticket, but not in a file."""
-    holder, kind = ("", "") if KEYTAB in os.environ else ticket()
+def check(core_site: Mapping[str, str]) -> None:
+    """Raise UsageError for what would only fail later, and slowly, on a secured cluster."""
+    if not is_required(core_site):
+        return
+    try:
+        ctypes.CDLL(LIBRARY)
+    except OSError:
+        raise UsageError(
+            f"{LIBRARY} is not on this machine, and HDFS wants Kerberos: install krb5-libs (on Debian "
+            "libgssapi-krb5-2); the nodes do without"
+        ) from None
+    holder, kind = ("", "") if has_keytab() else ticket()
     if holder and kind != "FILE":
-        cache = f"FILE:/tmp/krb5cc_{os.getuid()}"
         raise UsageError(
             f"the ticket of {holder} is in a cache of kind {kind}, where Java does not see it: "
-            f"export KRB5CCNAME={cache}, and kinit again"
+            f"export KRB5CCNAME=FILE:/tmp/krb5cc_{os.getuid()}, and kinit again"
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
 import platform
 import shutil
@@ -69,27 +68,15 @@ def _hadoop() -> str:
         return "HADOOP_CONF_DIR is not set: local runs only"
     if not (Path(folder) / "core-site.xml").exists():
         raise UsageError(f"HADOOP_CONF_DIR={folder} holds no core-site.xml")
-    secured = kerberos.is_required(hdfs.core_site())
-    if secured:
-        _kerberos_library()
-        kerberos.check_java_sees_it()
+    site = hdfs.core_site()
+    kerberos.check(site)
     try:
         hdfs.plain_errors(hdfs.connect("hdfs://", IMPATIENT).get_file_info)("/")
     except NotLoggedIn:
         raise
     except OSError as error:
         raise UsageError(f"HDFS does not answer: {error.strerror}") from None
-    return f"HDFS answers ({folder}{f', Kerberos as {kerberos.user()}' if secured else ''})"
-
-
-def _kerberos_library() -> None:
-    try:
-        ctypes.CDLL(kerberos.LIBRARY)
-    except OSError:
-        raise UsageError(
-            f"{kerberos.LIBRARY} is not on this machine, and HDFS wants Kerberos: install krb5-libs (on Debian "
-            "libgssapi-krb5-2); the nodes do without"
-        ) from None
+    return f"HDFS answers ({folder}{f', Kerberos as {kerberos.user()}' if kerberos.is_required(site) else ''})"
 
 
 CHECKS: dict[str, Callable[[], str]] = {

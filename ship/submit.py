@@ -105,8 +105,7 @@ def prepare(request: Request) -> Submission:
     spark = sparks.find()
     defaults = spark.defaults()
     kerberos.log_in(defaults | request.spark_conf)
-    if kerberos.is_required(hdfs.core_site()):
-        kerberos.check_java_sees_it()
+    kerberos.check(hdfs.core_site())
     theirs = {key: value for key, value in defaults.items() if not ASTRAY.fullmatch(key)}
     ours = {key: value.replace("{user}", _user()) for key, value in sparks.read_conf(YARN_CONF).items()}
     settings = _with_memory(theirs | ours | request.spark_conf, request)

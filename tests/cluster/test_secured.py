@@ -93,8 +93,7 @@ def a_keytab_is_enough_on_the_laptop_in_client_and_in_cluster_mode(user: User) -
 
 def a_ticket_is_enough_and_a_detached_run_can_be_attached_to(user: User) -> None:
     ada = with_ticket(user, "ada")
-    client = ada.run("ticket-client", mode="client")
-    assert (client.code, client.summary["ok"]) == (0, len(PAGES)), client.stderr
+    assert f"HDFS answers ({user.hadoop.conf_dir}, Kerberos as ada)" in ada.say("doctor")
     left = ada.run("ticket", "--detach", "--set", "run.split_bytes=1", "--set", "run.max_record_bytes=10")
     assert left.code == 0, left.stderr
     assert f"parse_html in {ada.out('ticket')}: " in ada.say("status", ada.out("ticket"))
@@ -130,11 +129,9 @@ def a_keytab_that_cannot_be_used_is_one_line(user: User) -> None:
 
 
 def what_a_proxy_user_writes_is_theirs(user: User) -> None:
-    gate = with_ticket(user, "gate", HADOOP_PROXY_USER="grace")
-    for mode in ("cluster", "client"):
-        end = gate.run(f"proxy-{mode}", mode=mode)
-        assert (end.code, end.summary["ok"]) == (0, len(PAGES)), end.stderr
-        assert owners(user, f"proxy-{mode}") == {"grace"}
+    end = with_ticket(user, "gate", HADOOP_PROXY_USER="grace").run("proxy")
+    assert (end.code, end.summary["ok"]) == (0, len(PAGES)), end.stderr
+    assert owners(user, "proxy") == {"grace"}
 
 
 def another_name_of_the_name_node_is_another_filesystem_to_ask_for(user: User) -> None:

@@ -48,6 +48,7 @@ def test_without_ticket_and_keytab_we_are_nobody() -> None:
     assert kerberos.user() == ""
 
 
+SECURED = {"hadoop.security.authentication": "kerberos"}
 # A ticket cache as krb5 writes it, of ada@EXAMPLE.COM and without tickets.
 EMPTY_CACHE = b"\x05\x04\0\0" + b"\0\0\0\x01\0\0\0\x01" + b"\0\0\0\x0bEXAMPLE.COM" + b"\0\0\0\x03ada"
 
@@ -55,7 +56,7 @@ EMPTY_CACHE = b"\x05\x04\0\0" + b"\0\0\0\x01\0\0\0\x01" + b"\0\0\0\x0bEXAMPLE.CO
 def test_the_ticket_says_who_we_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ticket").write_bytes(EMPTY_CACHE)
     monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path}/ticket")
-    kerberos.check_java_sees_it()
+    kerberos.check(SECURED)
     assert kerberos.user() == "ada"
 
 
@@ -64,7 +65,16 @@ def test_a_ticket_that_java_does_not_see_is_refused(tmp_path: Path, monkeypatch:
     (tmp_path / "primary").write_text("tkt\n")
     monkeypatch.setenv("KRB5CCNAME", f"DIR:{tmp_path}")
     with pytest.raises(UsageError, match="in a cache of kind DIR, where Java does not see it"):
-        kerberos.check_java_sees_it()
+        kerberos.check(SECURED)
+
+
+def test_without_the_library_a_secured_cluster_is_refused_before_it_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kerberos, "LIBRARY", "libnowhere.so.2")
+    kerberos.check({})
+    with pytest.raises(UsageError, match=r"libnowhere\.so\.2 is not on this machine, and HDFS wants Kerberos"):
+        kerberos.check(SECURED)
 
 
 def test_the_configuration_says_whether_a_ticket_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
