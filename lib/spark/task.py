@@ -65,10 +65,10 @@ class SplitTask:
             yield pa.record_batch([pa.array(answers, pa.string())], names=["answer"])
 
     def _answer(self, number: int) -> dict[str, Any]:
-        if storage.exists(self.stop_flag):
-            return {"stopped": True}
         split = msgspec.json.decode(self.splits[number], type=Split)
         try:
+            if storage.exists(self.stop_flag):
+                return {"stopped": True}
             return {"receipt": json.loads(self._commit(split))}
         except (SplitFailed, OSError) as error:
             failed = error if isinstance(error, SplitFailed) else SplitFailed("storage", str(error))
