@@ -59,6 +59,7 @@ def test_a_failover_costs_no_row(prod: TwoNameNodes, ada: User) -> None:
 
 def test_mount_points_are_inputs_and_outputs(prod: TwoNameNodes, ada: User) -> None:
     user = replace(ada, shell=(("HADOOP_CONF_DIR", str(prod.viewfs_conf_dir)),))
+    assert f"ok     cluster: HDFS answers ({prod.viewfs_conf_dir})" in user.say("doctor")
     pages = ("--input", "viewfs://cluster/web/*.html")
     first = user.ask("parse_html", *pages, "--output", "viewfs://cluster/out/mounted")
     again = user.ask("parse_html", *pages, "--output", "hdfs:///out/mounted")
