@@ -25,7 +25,7 @@ from cluster.minihadoop import MiniHadoop, running
 from lib import storage
 
 PROJECT = Path(__file__).resolve().parents[2]
-SUBMIT_SECONDS = 300
+SUBMIT_SECONDS = 600
 # Halves the CPU of a short application.
 FAST = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 PAGES = 90

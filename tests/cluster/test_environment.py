@@ -17,7 +17,7 @@ from lib.errors import UsageError
 from ship import environment
 from ship.environment import Recipe
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 PYTHON = f"python={VERSION.rsplit('.', 1)[0]}"
 LOCK = (environment.PROJECT / "requirements.lock").read_text()
 # A little of everything: compiled, pure, data beside it, data in the zip, a distribution that others bring along.

@@ -22,7 +22,7 @@ from cluster.secured import REALM, SERVICE, SecuredHadoop, kerberos
 
 from lib import storage
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 PAGES = [f"{number:03}.html" for number in range(6)]
 SHORT_SECONDS = 20

@@ -15,7 +15,7 @@ from cluster.two_namenodes import TwoNameNodes
 
 from lib import storage
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 A_SPLIT_A_PAGE = ("--set", "run.split_bytes=1")
 
 

@@ -14,7 +14,7 @@ from cluster.test_yarn import EXECUTOR, MASTER, finishes, in_the_middle
 
 from lib import storage
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 
 def test_a_namenode_that_restarts_costs_no_row(shipped: User) -> None:
