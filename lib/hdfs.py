@@ -317,13 +317,17 @@ def fetch(uri: str, folder: Path) -> Path:
     return target
 
 
-def remove_old(folder: str, seconds: float) -> None:
-    """Remove what lies in a folder and has not changed for so long."""
+def remove_old(folder: str, name: re.Pattern[str], seconds: float) -> None:
+    """Remove the files of a folder that are called so and have not changed for so long.
+
+    A folder that is not there or cannot be listed, and files that are not ours to remove, are no error.
+    """
     oldest = (time.time() - seconds) * 1000
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         for status in _list(folder):
-            if status.modification_time < oldest:
-                remove(f"{folder}/{_name(status)}")
+            if name.fullmatch(_name(status)) and not status.isdir and status.modification_time < oldest:
+                with suppress(OSError):
+                    remove(f"{folder}/{_name(status)}")
 
 
 @plain_errors

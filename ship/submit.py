@@ -34,6 +34,7 @@ YARN_CONF = PROJECT / "conf" / "spark" / "yarn.conf"
 BASE_MB = 400
 DONE, BUG, WRONG, INCOMPLETE = 0, 1, 2, 4
 AGAIN = "the same command goes on from what is committed"
+END_NAME = re.compile(r"[0-9a-f]{32}\.json")
 KEPT_SECONDS = 7 * 86400  # how a run ended, where nobody waited for it
 # What a shell may hold that leads the driver or the executors to another Python, Spark or code.
 MISLEADING = (
@@ -228,7 +229,7 @@ def _require_home(submission: Submission) -> None:
     try:
         storage.write_bytes(trial, b"")
         storage.remove(trial)
-        hdfs.remove_old(f"{submission.own}/ends", KEPT_SECONDS)
+        hdfs.remove_old(f"{submission.own}/ends", END_NAME, KEPT_SECONDS)
     except NotLoggedIn:
         raise
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -96,11 +97,13 @@ def test_removing_what_is_not_there_is_no_error(root: str) -> None:
     assert storage.names(f"{root}/folder") == []
 
 
-def test_what_is_old_is_removed_and_what_is_new_stays(root: str, hadoop: MiniHadoop) -> None:
-    for name in ("old", "new"):
+def test_of_what_has_the_name_the_old_is_removed_and_all_else_stays(root: str, hadoop: MiniHadoop) -> None:
+    for name in ("1.json", "2.json", "3.json/x", "mine"):
         storage.write_bytes(f"{root}/{name}", b"1")
     yesterday = int(time.time() - 86400) * 1000
-    hdfs_native.Client(hadoop.default_fs).set_times(root.removeprefix(hadoop.default_fs) + "/old", yesterday, yesterday)
-    hdfs.remove_old(root, 3600)
-    hdfs.remove_old(f"{root}/nope", 3600)
-    assert storage.names(root) == ["new"]
+    for name in ("1.json", "3.json", "mine"):
+        path = f"{root}/{name}".removeprefix(hadoop.default_fs)
+        hdfs_native.Client(hadoop.default_fs).set_times(path, yesterday, yesterday)
+    hdfs.remove_old(root, re.compile(r"[0-9]\.json"), 3600)
+    hdfs.remove_old(f"{root}/nope", re.compile(".*"), 3600)
+    assert storage.names(root) == ["2.json", "3.json", "mine"]

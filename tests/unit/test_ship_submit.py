@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from lib import hdfs, storage
 from lib.errors import UsageError
 from lib.options import RunOptions
 from lib.request import Request
@@ -80,6 +82,24 @@ def test_sparks_staging_needs_no_home_on_hdfs() -> None:
     assert settings(request())["spark.yarn.stagingDir"] == "hdfs:///user/ada/.fireball"
     assert settings(request(spark_fireball_home="hdfs:///x"))["spark.yarn.stagingDir"] == "hdfs:///x"
     assert settings(request(spark_yarn_stagingDir="hdfs:///y"))["spark.yarn.stagingDir"] == "hdfs:///y"
+
+
+def test_of_a_home_only_old_ends_of_runs_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    end = "0123456789abcdef" * 2 + ".json"
+    names = {"thesis-2025": True, "notes.json": False, f"a{end}": False, "f" * 32 + ".json": True, end: False}
+    listed = [SimpleNamespace(path=f"/x/ends/{n}", isdir=d, modification_time=0) for n, d in names.items()]
+    removed: list[str] = []
+
+    def remove(uri: str) -> None:
+        removed.append(uri)
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(hdfs, "_list", lambda _: listed)
+    monkeypatch.setattr(hdfs, "remove", remove)
+    for name in ("write_bytes", "remove"):
+        monkeypatch.setattr(storage, name, lambda *_: None)
+    submit._require_home(submit.prepare(request(spark_fireball_home="hdfs:///x")))
+    assert removed == [f"hdfs:///x/ends/{end}"]
 
 
 def test_the_clusters_own_python_leads_nobody_astray(spark_home: Path) -> None:
