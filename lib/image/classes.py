@@ -5,8 +5,9 @@ The rule: visible is alpha >= 32; alpha_only is a spread of visible colours of a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import and_, or_
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ VISIBLE = 32
 SPREAD = 8
 SOLID = 0.97
 SAMPLED_PIXELS = 1024
+NOTHING = np.empty((0, 0), np.uint8)
 MANY_BYTES = 1 << 18  # above this a look at a sample is cheaper than one at all
 
 
@@ -38,14 +40,13 @@ def classify(picture: Picture, alpha: Bytes | None) -> Class:
     """See the rule above."""
     if alpha is None:
         return Class("opaque", 1.0, _mean_of_all(picture), [])
-    low, high = int(alpha.min()), int(alpha.max())
-    if high == 0:
-        return Class("empty", 0.0, None, [])
-    if low == 255:
-        return Class("opaque", 1.0, _color_of_all(picture) or _mean_of_all(picture), [])
     visible = alpha >= VISIBLE
     coverage = np.count_nonzero(visible) / alpha.size
-    flags = ["binary_alpha"] if high == 255 and low == 0 and _is_binary(alpha) else []
+    if coverage == 0 and not alpha.any():
+        return Class("empty", 0.0, None, [])
+    if coverage == 1 and alpha.min() == 255:
+        return Class("opaque", 1.0, _color_of_all(picture) or _mean_of_all(picture), [])
+    flags = ["binary_alpha"] if _is_binary(alpha) else []  # not 0 everywhere, nor 255
     if coverage > SOLID:
         flags.append("solid_blob")
     name, ink, seen = _look(picture, visible)
@@ -56,23 +57,28 @@ def classify(picture: Picture, alpha: Bytes | None) -> Class:
 
 def _look(picture: Picture, visible: NDArray[np.bool_]) -> tuple[str, Color | None, Bytes]:
     """The class by its colours, the one that all pixels have, if so, and what a grid of pixels shows."""
-    nothing = np.empty((0, 0), np.uint8)
     small = picture.table is None and picture.pixels.nbytes <= MANY_BYTES
     if small and (ink := _color_of_all(picture)) is not None:
-        return "alpha_only", ink, nothing
-    seen = _visible(_packed(_sampled(picture)))
+        return "alpha_only", ink, NOTHING
+    seen = _visible(_sampled(picture))
     if _spread(seen[:-1]) > SPREAD:  # as most pictures with colours show at once
         return "color_alpha", None, seen
     if not small and (ink := _color_of_all(picture)) is not None:
-        return "alpha_only", ink, nothing
+        return "alpha_only", ink, NOTHING
     return "alpha_only" if _spread_of_all(picture, visible) <= SPREAD else "color_alpha", None, seen
 
 
-def _sampled(picture: Picture) -> Bytes:
-    """A grid of some SAMPLED_PIXELS, (..., samples); of a palette their colours."""
-    step = max(1, int((picture.pixels.shape[0] * picture.pixels.shape[1] / SAMPLED_PIXELS) ** 0.5))
-    grid = picture.pixels[step // 2 :: step, step // 2 :: step]
-    return grid if picture.table is None else picture.table.view("<u4").take(grid).view(np.uint8)
+def _grid(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Some SAMPLED_PIXELS of them."""
+    step = max(1, int((pixels.shape[0] * pixels.shape[1] / SAMPLED_PIXELS) ** 0.5))
+    return pixels[step // 2 :: step, step // 2 :: step]
+
+
+def _sampled(picture: Picture) -> Packed:
+    """A grid of the pixels, of a palette their colours, as one number each."""
+    if picture.table is not None:
+        return picture.table.view("<u4").take(_grid(picture.pixels)).reshape(-1)
+    return _grid(picture.pixels.view(f"<u{picture.pixels.shape[2]}")[..., 0]).reshape(-1)
 
 
 def _used(picture: Picture) -> Bytes:
@@ -106,19 +112,22 @@ def _color_of_all(picture: Picture) -> Color | None:
     packed = _packed(_used(picture))
     channels = packed.itemsize - 1
     mask = (1 << 8 * channels) - 1
-    color = _folded(np.bitwise_or, packed) & mask
+    color = _folded(np.bitwise_or, or_, packed) & mask
     # Black icons, most of all, need no second pass.
-    if color and color != _folded(np.bitwise_and, packed) & mask:
+    if color and color != _folded(np.bitwise_and, and_, packed) & mask:
         return None
     return _rgb(color.to_bytes(channels, "little"))
 
 
-def _folded(operation: np.ufunc, packed: Packed) -> int:
+def _folded(over: np.ufunc, fold: Callable[[int, int], int], packed: Packed) -> int:
     """All pixels combined bit by bit, eight bytes at a time where they come in eights."""
     if packed.nbytes % 8:
-        return int(operation.reduce(packed))
-    wide = operation.reduce(packed.view("<u8"))
-    return int(operation.reduce(np.array([wide], "<u8").view(packed.dtype)))
+        return int(over.reduce(packed))
+    combined, bits = int(over.reduce(packed.view("<u8"))), 64
+    while bits > 8 * packed.itemsize:
+        bits //= 2
+        combined = fold(combined >> bits, combined & ((1 << bits) - 1))
+    return combined
 
 
 def _is_binary(alpha: Bytes) -> bool:
@@ -144,7 +153,8 @@ def _spread_of_all(picture: Picture, visible: NDArray[np.bool_]) -> int:
 
 def _mean_of_all(picture: Picture) -> Color | None:
     """Of an opaque picture, whose alpha is no colour."""
-    planes = _planes(_sampled(picture))
+    grid = _grid(picture.pixels)
+    planes = _planes(grid if picture.table is None else picture.table[grid[..., 0]])
     return _mean(planes if len(planes) in (1, 3) else planes[:-1])
 
 
