@@ -112,8 +112,17 @@ def _dispatch(args: list[str]) -> int:
         build_parser().print_help(sys.stderr)
         return WRONG
     if name in OUTPUT_COMMANDS:
-        return OUTPUT_COMMANDS[name][1](options)
+        return _ask(name, options)
     return _describe(options) if options.describe else _run(options, shlex.join([PROGRAM, *args]))
+
+
+def _ask(name: str, options: argparse.Namespace) -> int:
+    try:
+        return OUTPUT_COMMANDS[name][1](options)
+    except OSError as error:
+        if error.errno is None:  # a library's, not the system's
+            raise
+        raise UsageError(f"{error.filename or options.output}: {error.strerror}") from error
 
 
 def _list() -> int:

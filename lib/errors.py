@@ -21,6 +21,19 @@ class NotLoggedIn(UsageError, OSError):
     """A secured cluster does not know who asks: for a person at a command line to mend, a failed read for a task."""
 
 
+# What the same command would not mend.
+GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+def storage_failure(error: OSError) -> StorageFailed | None:
+    """What an error of the system is to the user; None where it is a bug's (a library's own OSError, a wrong name)."""
+    if isinstance(error, GONE) or (error.errno is None and not isinstance(error, NotLoggedIn)):
+        return None
+    what = "Spark's JVM is gone:" if isinstance(error, ConnectionError) else error.filename or ""
+    said = f"{what} {error.strerror or error}".strip()
+    return StorageFailed(f"{said}; once that is mended, the same command goes on from what is committed")
+
+
 class InputChanged(Exception):
     """A file is not the one that was planned (size or modification time): its rows would mix old and new."""
 

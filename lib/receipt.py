@@ -34,7 +34,8 @@ class Receipt:
     """Counts, ranges, costs and deaths of one split; it lies in the footer of the split's file.
 
     `covered` holds, by URI, where the records begin, where they end and where the last begins, in the unit of the
-    source; `unselected` counts the records that the job does not ask for by what they are.
+    source; `unselected` counts the records that the job does not ask for by what they are; `unreadable` holds, by URI,
+    where the first and the last stretch begin that could not be read and are one row each.
     """
 
     split: str
@@ -42,6 +43,7 @@ class Receipt:
     unselected: dict[str, int] = field(default_factory=dict)
     failures: list[list[Any]] = field(default_factory=list)  # [uri, offset, length, code], the first hundred
     covered: dict[str, list[int]] = field(default_factory=dict)
+    unreadable: dict[str, list[int]] = field(default_factory=dict)
     rows_by_uri: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)  # read, kernel, write, total
     memory_peak_bytes: int = 0
@@ -118,6 +120,8 @@ class Tally:
         codes = receipt.counts.setdefault(status, {})
         codes[code or ""] = codes.get(code or "", 0) + 1
         receipt.rows_by_uri[uri] = receipt.rows_by_uri.get(uri, 0) + 1
+        if code == "unreadable":
+            receipt.unreadable.setdefault(uri, [offset, offset])[1] = offset
         if status == Status.FAILED and len(receipt.failures) < FAILURES_LISTED:
             receipt.failures.append([uri, offset, length, code])
 
@@ -158,19 +162,19 @@ def prove(splits: Sequence[Split], receipts: Mapping[str, Receipt], unit: Mappin
 def _prove_file(
     uri: str, pieces: list[tuple[Piece, Split]], receipts: Mapping[str, Receipt], unit: Mapping[str, str]
 ) -> list[str]:
-    at, exact = 0, True
-    for _, split in pieces:
-        receipt = receipts[split.id]
-        covered = receipt.covered.get(uri)
+    at, read = 0, True  # where records end so far, and whether the last stretch could be read: if not, nobody knows
+    for piece, split in pieces:
+        covered = receipts[split.id].covered.get(uri)
         if covered is None:
             continue  # a long record from before reaches over this piece
-        # Where a stretch could not be read, one row says so, and nobody knows where its first and last record begin.
-        exact, before = [uri, "unreadable"] not in [[name, code] for name, _, _, code in receipt.failures], exact
-        if covered[0] != at and exact and before:
-            return [f"{uri}: {at} to {covered[0]} is missing or doubled, at split {split.id}"]
-        at = covered[1]
+        begin, end, last = covered
+        unreadable = receipts[split.id].unreadable.get(uri, [])
+        doubled = begin < at and (begin < piece.start or begin not in unreadable)
+        if doubled or (begin > at and read):
+            return [f"{uri}: {at} to {begin} is missing or doubled, at split {split.id}"]
+        at, read = end, last not in unreadable
     size = pieces[0][0].size
-    if at != size:
+    if at != size and read:
         return [f"{uri}: covered up to {at} of {size}"]
     rows = sum(receipts[s.id].rows_by_uri.get(uri, 0) for _, s in pieces)
     if unit[pieces[0][1].kind] == "files" and rows != 1:

@@ -169,8 +169,11 @@ def write_bytes(uri: str, data: bytes) -> None:
     path = local_path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
-    temporary.write_bytes(data)
-    publish(temporary, uri)
+    try:
+        temporary.write_bytes(data)
+        publish(temporary, uri)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @by_scheme
@@ -179,14 +182,14 @@ def create(uri: str, data: bytes) -> bool:
     path = local_path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _beside(path)
-    temporary.write_bytes(data)
     try:
+        temporary.write_bytes(data)
         _sync(temporary)
         os.link(temporary, path)
     except FileExistsError:
         return False
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
     _sync(path.parent)
     return True
 

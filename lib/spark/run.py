@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import logging
@@ -25,7 +26,8 @@ from pyspark.sql import SparkSession
 
 from lib import accounts, planning
 from lib.child import Work
-from lib.errors import NotLoggedIn, StorageFailed, UsageError
+from lib.errors import GONE, NotLoggedIn, UsageError, storage_failure
+from lib.guard import SplitFailed
 from lib.job import Job
 from lib.ledger import FORMAT, Lease, Ledger
 from lib.output import Output
@@ -44,14 +46,15 @@ from lib.split import Split
 from lib.storage import Stat
 from lib.tasks import execute_task
 
-# What the same command would not mend.
-GONE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 DONE, BUG, WRONG, TOO_MANY_FAILED, INCOMPLETE = 0, 1, 2, 3, 4
 NO_PYTHON = re.compile(r"(?:Error from python worker:|java.io.IOException:)\s+((?:Cannot run program )?\S*python\S*.*)")
 # What a worker's Python says that misses a module, or a library that a module needs.
 NO_IMPORT = re.compile(r"^(?:ImportError|ModuleNotFoundError): .*", re.MULTILINE)
 NODE = re.compile(r"\(TID \d+\) \((\S+) executor")
 OUTPUT_LOST = re.compile(rf"{OutputLost.__name__}: (.*)")
+SPLIT_FAILED = re.compile(rf"{SplitFailed.__name__}: (.*)")
+# The last line of a traceback of Python's, inside what the JVM says.
+PYTHON_SAYS = re.compile(r"^(?!org\.|java\.|py4j\.)[\w.]+: (?!Traceback).*", re.MULTILINE)
 FAILED_TASK = re.compile(r"Task (\d+) in stage \S+ failed \d+ times")
 
 
@@ -75,11 +78,12 @@ def execute(request: Request) -> End:
         if hasattr(module, "TASK"):
             return execute_task(module.TASK, request, scatter(request))
         return Run(request).run()
+    except NotLoggedIn:
+        raise
     except OSError as error:
-        if isinstance(error, (*GONE, NotLoggedIn)):
-            raise
-        said = f"{error.filename or ''} {error.strerror or error}".strip()
-        raise StorageFailed(f"{said}; once that is mended, the same command goes on from what is committed") from error
+        if failure := storage_failure(error):
+            raise failure from error
+        raise
 
 
 @dataclass
@@ -136,10 +140,7 @@ class Run:
 
     def run(self) -> End:
         """Claim, plan, do, prove."""
-        if self.request.overwrite or self.ledger.identity() is None:  # before anything is deleted or written
-            looked_at = islice(self.files, self.request.limit)
-            planning.check(self.sources, looked_at, self.request.source, thorough=self.request.overwrite)
-        self.ledger.claim(self.identity, self.request.overwrite)
+        self._claim()
         splits = self._plan()
         todo = self._todo(splits)
         earlier = self.ledger.load("_report.json")
@@ -162,11 +163,34 @@ class Run:
         except KeyboardInterrupt:
             state, code = "stopped", INCOMPLETE
             raise
+        except OSError as error:
+            if failure := storage_failure(error):
+                state, code = "incomplete", INCOMPLETE
+                raise failure from error
+            raise
         except UsageError:
             code = WRONG
             raise
         finally:
-            self.lease.release(state, code)
+            with suppress(OSError):  # nothing may hide how it ended
+                self.lease.release(state, code)
+
+    def _claim(self) -> None:
+        """Make the output ours. Raises UsageError where inputs or output are wrong, before it is touched."""
+        with self._folder_of_output():
+            anew = self.request.overwrite or self.ledger.identity() is None
+        if anew:
+            looked_at = islice(self.files, self.request.limit)
+            planning.check(self.sources, looked_at, self.request.source, thorough=self.request.overwrite)
+        with self._folder_of_output():
+            self.ledger.claim(self.identity, self.request.overwrite)
+
+    @contextmanager
+    def _folder_of_output(self) -> Iterator[None]:
+        try:
+            yield
+        except GONE as error:
+            raise UsageError(f"{self.request.output}: no folder can be made there: {error.strerror}") from None
 
     def _plan(self) -> list[Split]:
         request = self.request
@@ -232,6 +256,8 @@ class Run:
                 where = NODE.search(str(error))
                 node = where[1] if where else "the executors"
                 raise UsageError(f"{self.job.name} cannot be imported on {node}: {missing[-1]}") from None
+            if failed := SPLIT_FAILED.search(str(error)):
+                raise OSError(errno.EIO, failed[1]) from None
             raise
         if said:
             raise UsageError(f"{self.job.name} cannot be set up on the executors: {said}")
@@ -241,7 +267,7 @@ class Run:
         task = SplitTask(
             self.job, self.config, self.sources, self.request.run, self.request.output, self.lease.run,
             self.lease.stop_flag, [msgspec.json.encode(split) for split in splits], self.request.retry_failed,
-            session.ATTEMPTS,
+            session.attempts(spark),
         )  # fmt: skip
         try:
             rows = spark.range(len(splits), numPartitions=len(splits)).mapInArrow(task, ANSWER).collect()
@@ -260,7 +286,8 @@ class Run:
 
     def _gave_up(self, splits: Sequence[Split], message: str) -> None:
         """Where one task brought the Spark job down: give its split up, keep what is done, so that the others go on."""
-        reason = next((line for line in message.splitlines() if "Exception" in line or "failed" in line), message)
+        lines = PYTHON_SAYS.findall(message)[-1:] or [line for line in message.splitlines() if "failed" in line]
+        reason = lines[0] if lines else message
         if lost := OUTPUT_LOST.search(message):
             self.stopping = reason = f"the output cannot be written to: {lost[1]}"
         elif culprit := FAILED_TASK.search(message):

@@ -33,7 +33,7 @@ def scatter(request: Request) -> Scatter:
         lease.take()  # the folder is a living one's: a later run of the task sweeps those of dead ones
         folder = f"{request.output}/_tmp/{lease.run}"
         try:
-            _collect(spark, _Call(function, values, folder))
+            _collect(spark, _Call(function, values, folder, session.attempts(spark)))
             for number in range(len(values)):
                 answer = pickle.loads(storage.read_bytes(f"{folder}/{number}"))
                 if isinstance(answer, UsageError):
@@ -64,6 +64,7 @@ class _Call:
     function: Callable[[Any], Any]
     values: Sequence[Any]
     folder: str
+    attempts: int
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -76,7 +77,7 @@ class _Call:
             storage.write_bytes(f"{self.folder}/{number}", pickle.dumps(self._answer(number)))
         except OSError as error:
             context = TaskContext.get()
-            if context is not None and context.attemptNumber() < session.ATTEMPTS - 1:
+            if context is not None and context.attemptNumber() < self.attempts - 1:
                 raise
             return pickle.dumps(error)
         return None

@@ -50,6 +50,15 @@ def with_attempts(master: str) -> str:
     return re.sub(r"^local\[([^,\]]+)\]$", rf"local[\1,{ATTEMPTS}]", "local[1]" if master == "local" else master)
 
 
+def attempts(spark: SparkSession) -> int:
+    """How often the session tries a task."""
+    master = str(spark.sparkContext.master)
+    if master.startswith("local"):
+        found = re.fullmatch(r"local\[[^,]+,(\d+)\]", master)
+        return int(found[1]) if found else 1
+    return int(spark.conf.get("spark.task.maxFailures", str(ATTEMPTS)) or ATTEMPTS)
+
+
 def cores(master: str) -> int:
     """How many tasks a local master runs at once; 0 where that is the cluster's to say."""
     found = re.match(r"^local\[([0-9]+|\*)", master)

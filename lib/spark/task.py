@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -30,6 +31,8 @@ from lib.sources import Source
 from lib.split import Split
 
 ANSWER = "answer string"  # the schema of what a task returns: one JSON document
+FULL_FOLDER = re.compile(rf"\[Errno ({errno.ENOSPC}|{errno.EDQUOT})\]")
+FULL_HDFS = re.compile("QuotaExceededException")
 SOCKET_FOLDER = 70  # characters: the address of a Unix socket in it must stay below 108
 
 
@@ -74,21 +77,20 @@ class SplitTask:
             failed = error if isinstance(error, SplitFailed) else SplitFailed("storage", str(error))
             context = TaskContext.get()
             last = context is None or context.attemptNumber() >= self.attempts - 1
-            if failed.kind == "storage" and self._full(failed.message):
+            if failed.kind == "storage" and self._is_full(failed.message):
                 with suppress(OSError):
                     storage.write_bytes(self.stop_flag, b"")
             elif failed.kind == "storage":
                 if not last:
                     raise failed from None  # Spark tries again, perhaps elsewhere
-                self._try_output()
+                self._require_output()
             return {"split": split.id, "kind": failed.kind, "error": failed.message, "traceback": failed.traceback}
 
-    def _full(self, message: str) -> bool:
-        """Whether no split can be written any more, here or elsewhere; of an executor's own disk that is not said."""
-        signs = "quota|no space left" if self.output.startswith("file://") else "quota"
-        return re.search(signs, message, re.IGNORECASE) is not None
+    def _is_full(self, message: str) -> bool:
+        """Whether the output is: no split can be written any more, here or elsewhere, as an executor's disk may be."""
+        return (FULL_FOLDER if self.output.startswith("file://") else FULL_HDFS).search(message) is not None
 
-    def _try_output(self) -> None:
+    def _require_output(self) -> None:
         """Raise OutputLost where the output takes nothing, whichever split it comes from."""
         uri = f"{self.stop_flag}-{uuid.uuid4().hex}"
         try:
@@ -127,13 +129,20 @@ class ProbeTask:
             if (here := origin()) != self.code:
                 yield pa.record_batch([pa.array([f"lib comes from {here}, not from {self.code}"])], names=["answer"])
                 return
-            folder = guard.scratch(storage.scratch(self.output, self.run_id), "probe")
-            try:
-                said = guard.try_set_up(self.work, folder)
-            finally:
-                guard.discard(folder)
+            said = self._try_set_up()
             where = f" (on {platform.node()}, {' '.join(platform.libc_ver())})" if said else ""
             yield pa.record_batch([pa.array([said + where], pa.string())], names=["answer"])
+
+    def _try_set_up(self) -> str:
+        folder = None
+        try:
+            folder = guard.scratch(storage.scratch(self.output, self.run_id), "probe")
+            return guard.try_set_up(self.work, folder)
+        except OSError as error:  # of this node, perhaps: Spark tries again
+            raise SplitFailed("storage", f"{platform.node()}: {error}") from None
+        finally:
+            if folder:
+                guard.discard(folder)
 
 
 def _leave_nothing_behind() -> None:

@@ -16,7 +16,7 @@ PAGES = 60
 OWN_MOUNTS = ["unshare", "--user", "--map-root-user", "--mount"]
 SCRIPT = """
 set -e
-run() { "$2" -m jobs parse_html --quiet --input "$3" --output "$1/out" --set run.split_bytes=1 --master 'local[2]'; }
+run() { "$2" -m jobs parse_html --quiet --input "$3" --output "$1/out" --set run.split_bytes=1 --master 'local[1]'; }
 committed() { ls "$1"/out/part-* 2>/dev/null | wc -l; }
 case $4 in
 full)

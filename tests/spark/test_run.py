@@ -45,6 +45,11 @@ def test_an_empty_input_gives_an_empty_table_and_a_proof(tmp_path):
     assert rows(tmp_path / "out") == [] and (tmp_path / "out/_SUCCESS").exists()
 
 
+def test_an_output_below_a_file_is_refused(tmp_path, lines):
+    with pytest.raises(UsageError, match=r"lines\.txt/out: no folder can be made there: Not a directory$"):
+        execute(request([lines], tmp_path / "lines.txt" / "out"))
+
+
 def test_one_harmful_line_in_every_split(tmp_path):
     harmful = [b"kernel segv" if i % 40 == 7 else b"x" * 50 for i in range(160)]
     end = execute(request([write(tmp_path / "l.txt", harmful)], tmp_path / "out"))

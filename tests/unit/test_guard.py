@@ -201,7 +201,7 @@ def test_a_file_that_is_gone_for_a_while_leaves_the_other_splits_proven(tmp_path
         {"ok": {"": 3}}, {"ok": {"": 2}}, {"failed": {"unreadable": 1}}, {"ok": {"": 2}}, {},
     ]  # fmt: skip
     assert prove(splits, receipts, {"harm.lines": "bytes"}) == []
-    receipts["2"].failures = []
+    receipts["2"].unreadable = {}
     assert prove(splits, receipts, {"harm.lines": "bytes"}) == [
         f"file://{path}: 255 to 240 is missing or doubled, at split 2"
     ]
