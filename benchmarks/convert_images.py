@@ -307,7 +307,7 @@ def for_ever(work: Callable[[], object]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--spark", type=int, metavar="ICONS", nargs="?", const=4000)
+    parser.add_argument("--spark", type=int, metavar="ICONS", nargs="?", const=2500)
     parser.add_argument("--rounds", type=int, default=2, help="with --spark")
     parser.add_argument("--resizers", action="store_true")
     options = parser.parse_args()
