@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import getpass
 import json
 import os
@@ -25,6 +24,7 @@ from lib.request import End, Request
 from lib.secrecy import SECRET
 from ship import aftermath, environment, sparks, ticket
 from ship.code import make_zip
+from ship.private import private_folder
 from ship.watch import Watch, say, stopped_by
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -208,8 +208,7 @@ def submit(request: Request) -> End:
     with _storage_answers(submission.root):
         ready(submission)
         inputs = tuple(_on_the_cluster(uri, submission.own) for uri in request.inputs)
-    with tempfile.TemporaryDirectory(prefix="fireball-") as name:
-        folder = Path(name)
+    with private_folder() as folder:
         (folder / "request.json").write_bytes(msgspec.json.encode(for_driver(replace(request, inputs=inputs))))
         code = make_zip(PROJECT, folder)
         python = environment.folder_of(submission.local_archive) / "bin" / "python"
@@ -322,6 +321,7 @@ def _run_here(submission: Submission, folder: Path, properties: Path, code: Path
     env = _environment(submission) | {
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONNOUSERSITE": "1",
+        "FIREBALL_SUBMITTER": str(os.getpid()),  # with whom the driver ends
         "PYSPARK_SUBMIT_ARGS": shlex.join(["--properties-file", str(properties), "pyspark-shell"]),
         "PYSPARK_PYTHON": "./environment/bin/python",
         "PYSPARK_DRIVER_PYTHON": str(python),
@@ -332,16 +332,10 @@ def _run_here(submission: Submission, folder: Path, properties: Path, code: Path
         stdin=subprocess.DEVNULL,
         stdout=2,  # stdout is the summary's alone
         start_new_session=True,
-        preexec_fn=_end_with_parent,
     )
     with stopped_by(lambda: process.send_signal(signal.SIGINT)):
         process.wait()
     return _end(submission) or _told(f"the driver ended with {process.returncode} and without a word; {AGAIN}")
-
-
-def _end_with_parent() -> None:
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def _end(submission: Submission) -> End | None:

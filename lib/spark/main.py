@@ -5,9 +5,12 @@ spark-submit runs it by its path: it must import nothing of ours before the zip 
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
+import os
 import platform
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -69,7 +72,17 @@ def imported(job: str) -> Callable[[Request], End]:
     return execute
 
 
+def end_with(submitter: int) -> None:
+    """Be killed when the process that started this one ends, in whatever way; end here where it has ended already."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != submitter:
+        sys.exit("who submitted this has ended")
+
+
 if __name__ == "__main__":
+    if "FIREBALL_SUBMITTER" in os.environ:  # the driver is on the submitting machine
+        end_with(int(os.environ["FIREBALL_SUBMITTER"]))
     # spark-submit puts the folder of this file first on sys.path, where `session` and `run` are no top-level modules.
     sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).resolve().parent]
     sys.exit(main(*sys.argv[1:]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import signal
 import subprocess
 import termios
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,12 @@ def at_terminal(command: Sequence[str], cwd: Path | None = None, env: Mapping[st
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=_sit_down,
     )
     os.close(screen)
     return Terminal(process, keyboard)
+
+
+def _sit_down() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
