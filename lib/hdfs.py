@@ -26,9 +26,12 @@ from xml.etree import ElementTree
 import hdfs_native
 
 from lib import kerberos
+from lib.errors import UsageError
 from lib.storage import HIDDEN, Stat
 
 READ_BYTES = 1 << 20  # the client's own files are not buffered: 23 MB/s for a reader of small pieces, 63 with this
+PORT = 8020  # Hadoop's default for a NameNode
+HA = "dfs.ha.namenodes."
 PARTS = re.compile(r"((?:hdfs|viewfs)://[^/]*)(/.*)?", re.DOTALL)
 
 P = ParamSpec("P")
@@ -64,20 +67,43 @@ def _plain(error: OSError | RuntimeError) -> OSError:
 
 
 def core_site() -> dict[str, str]:
-    """The cluster's core-site.xml; nothing where HADOOP_CONF_DIR names none."""
-    path = Path(os.environ.get("HADOOP_CONF_DIR", "")) / "core-site.xml"
-    if not path.is_file():
+    """The cluster's core-site.xml; nothing where HADOOP_CONF_DIR names none. Raises UsageError where it is no XML."""
+    return _site("core-site.xml")
+
+
+def _site(name: str) -> dict[str, str]:
+    folder = os.environ.get("HADOOP_CONF_DIR")
+    if not folder or not (path := Path(folder) / name).is_file():
         return {}
-    properties = ElementTree.parse(path).iter("property")
+    try:
+        properties = ElementTree.parse(path).iter("property")
+    except ElementTree.ParseError as error:
+        raise UsageError(f"{path}: is no XML: {error}") from None
     return {(one.findtext("name") or "").strip(): (one.findtext("value") or "").strip() for one in properties}
+
+
+def _nameservices() -> set[str]:
+    """Names that stand for NameNodes, and are no hosts."""
+    site = core_site() | _site("hdfs-site.xml")
+    available = {key.removeprefix(HA) for key in site if key.startswith(HA)}
+    return available | {name.strip() for name in site.get("dfs.nameservices", "").split(",")}
+
+
+def _full(authority: str) -> str:
+    """The default filesystem for `hdfs://`; a NameNode with Hadoop's default port where it names none."""
+    named = _nameservices()
+    if authority == "hdfs://":
+        authority = core_site().get("fs.defaultFS", authority).rstrip("/") or authority
+    host = re.fullmatch(r"hdfs://([^:/]+)", authority)
+    return f"{authority}:{PORT}" if host and host[1] not in named else authority
 
 
 def qualified(uri: str) -> str:
     """`hdfs:///x` for Hadoop's own clients, which do not take it where the default filesystem is a viewfs."""
     default = core_site().get("fs.defaultFS", "").rstrip("/")
-    return (
-        default + uri.removeprefix("hdfs://") if default.startswith("viewfs://") and uri.startswith("hdfs:///") else uri
-    )
+    if not uri.startswith("hdfs:///") or not default.startswith("viewfs://"):
+        return uri
+    return default + uri.removeprefix("hdfs://")
 
 
 @functools.cache
@@ -89,24 +115,36 @@ def _client_of(authority: str, pid: int) -> hdfs_native.Client:
 def connect(authority: str, config: dict[str, str] | None = None, cache: str | None = None) -> hdfs_native.Client:
     """A client of its own, who we are logged in as; `config` goes over what HADOOP_CONF_DIR says.
 
-    In `cache` (of Kerberos) it leaves its ticket.
+    In `cache` (of Kerberos) it leaves its ticket. Nothing is asked of the NameNode yet. Raises UsageError where the
+    configuration cannot be read or does not say where the NameNode is.
     """
-    url = None if authority == "hdfs://" else authority
+    url = _full(authority)
+    try:
+        return _client(url, config, cache)
+    except RuntimeError as error:
+        wrong = re.fullmatch(r'InvalidArgument\("(.*)"\)', str(error))
+        if not wrong:
+            raise
+        folder = os.environ.get("HADOOP_CONF_DIR") or "(not set)"
+        raise UsageError(
+            f"{authority}: {wrong[1]}; see core-site.xml and hdfs-site.xml of HADOOP_CONF_DIR {folder}"
+        ) from None
+
+
+def _client(url: str, config: dict[str, str] | None, cache: str | None) -> hdfs_native.Client:
     try:
         return hdfs_native.Client(url, config, **kerberos.credentials(cache))
     except RuntimeError as error:
         if "fallback" not in str(error):
             raise
-        config = (config or {}) | _no_fallback(authority.partition("://")[2])
+        config = (config or {}) | _no_fallback(url.partition("://")[2])
         return hdfs_native.Client(url, config, **kerberos.credentials(cache))
 
 
 def _no_fallback(table: str) -> dict[str, str]:
     """The client wants a place for what no mount link covers, which few clusters name: one where nothing is."""
-    site = core_site()
-    table = table or site["fs.defaultFS"].partition("://")[2].rstrip("/")
     links = f"fs.viewfs.mounttable.{table}.link."
-    target = next((value for key, value in site.items() if key.startswith(links)), "hdfs://")
+    target = next((value for key, value in core_site().items() if key.startswith(links)), "hdfs://")
     return {f"fs.viewfs.mounttable.{table}.linkFallback": "/".join(target.split("/")[:3]) + "/.no-mount-point"}
 
 
@@ -117,9 +155,7 @@ def address_in_token(authority: str) -> str:
     there is high availability or `hadoop.security.token.service.use_ip` is false.
     """
     tokens = os.environ.get("HADOOP_TOKEN_FILE_LOCATION")
-    if authority == "hdfs://":
-        authority = core_site().get("fs.defaultFS", authority)
-    named = re.fullmatch(r"hdfs://([^:/]+):(\d+)/?", authority)
+    named = re.fullmatch(r"hdfs://([^:/]+):(\d+)", _full(authority))
     if not tokens or not named:
         return ""
     address = f"{socket.gethostbyname(named[1])}:{named[2]}"

@@ -62,7 +62,9 @@ def to_paste() -> list[str]:
 
 def denied(text: str) -> OSError:
     """What GSSAPI reports, in one line; its last text is what it calls the trouble, and then what Kerberos says."""
-    said = "HDFS wants Kerberos: " + text.rsplit('"', 2)[1].partition(": ")[2]
+    last = re.search(r', "((?:[^"\\]|\\.)*)"\)$', text)
+    told = re.sub(r"\\([\"'\\])", r"\1", last[1]) if last else text
+    said = f"HDFS wants Kerberos: {told.partition(': ')[2] or told}"
     if os.environ.get("HADOOP_TOKEN_FILE_LOCATION"):
         return no_token(said)
     if has_keytab():
@@ -77,12 +79,12 @@ def no_token(text: str) -> OSError:
 
 def is_required(core_site: Mapping[str, str]) -> bool:
     """Whether the cluster of this configuration asks for Kerberos."""
-    return core_site.get("hadoop.security.authentication") == "kerberos"
+    return core_site.get("hadoop.security.authentication", "").lower() == "kerberos"
 
 
 def user() -> str:
-    """The short name of who we are: the principal up to `/` or `@`; an empty text where nobody is logged in."""
-    return re.split("[/@]", os.environ.get(PRINCIPAL) or ticket()[0])[0]
+    """The short name of who we are: the principal up to `/` or `@`, by keytab before ticket; empty without either."""
+    return re.split("[/@]", os.environ[PRINCIPAL] if has_keytab() else ticket()[0])[0]
 
 
 def check(core_site: Mapping[str, str]) -> None:

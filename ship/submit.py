@@ -99,7 +99,7 @@ class Submission:
 
 def prepare(request: Request) -> Submission:
     """Work out a submission. Raises UsageError for whatever would fail later."""
-    if not os.environ.get("HADOOP_CONF_DIR") and not os.environ.get("YARN_CONF_DIR"):
+    if not os.environ.get("HADOOP_CONF_DIR"):  # YARN_CONF_DIR is Spark's alone: HDFS and Kerberos would be missed
         raise UsageError("--master yarn needs HADOOP_CONF_DIR: the folder of the cluster's core-site.xml")
     if astray := next(filter(ASTRAY.fullmatch, request.spark_conf), None):
         raise UsageError(f"--spark-conf {astray}: the Python there is the shipped one; name another by environment.yml")
