@@ -84,10 +84,10 @@ class Submission:
     @property
     def end(self) -> str:
         """Where the driver says how it ended."""
-        return f"{self.own}/ends/{self.id}.json"
+        return f"{self.home}/ends/{self.id}.json"
 
     @property
-    def own(self) -> str:
+    def home(self) -> str:
         """A folder of who submits: `root` may be a colleague's, and closed for writing."""
         return self.settings["spark.fireball.home"]
 
@@ -108,10 +108,9 @@ def prepare(request: Request) -> Submission:
     kerberos.log_in(defaults | request.spark_conf)
     kerberos.check(hdfs.core_site())
     theirs = {key: value for key, value in defaults.items() if not ASTRAY.fullmatch(key)}
-    ours = {key: value.replace("{user}", _user()) for key, value in sparks.read_conf(YARN_CONF).items()}
-    settings = _with_memory(theirs | ours | request.spark_conf, request)
+    settings = _with_memory(theirs | sparks.read_conf(YARN_CONF) | request.spark_conf, request)
     for key in ("spark.fireball.root", "spark.fireball.home"):  # Spark takes them too
-        settings[key] = hdfs.qualified(settings[key]).rstrip("/")
+        settings[key] = hdfs.qualified(settings[key].replace("{user}", _user())).rstrip("/")
     for key in kerberos.SETTINGS:  # not for Spark: ship/ticket.py
         settings.pop(key, None)
     recipe = environment.read_recipe(PROJECT / "environment.yml", PROJECT / "requirements.lock")
@@ -159,7 +158,7 @@ def settings_of(submission: Submission, code: str, request_file: str, driver_pyt
         "spark.yarn.appMasterEnv.HADOOP_USER_NAME": _user(),
     }
     if "spark.yarn.stagingDir" not in submission.settings:  # Spark's default is the user's home, which may not be there
-        found["spark.yarn.stagingDir"] = submission.own
+        found["spark.yarn.stagingDir"] = submission.home
     if submission.in_cluster:
         found |= {
             "spark.yarn.dist.files": request_file,
@@ -207,7 +206,7 @@ def submit(request: Request) -> End:
     _require_home(submission)
     with _storage_answers(submission.root):
         ready(submission)
-        inputs = tuple(_on_the_cluster(uri, submission.own) for uri in request.inputs)
+        inputs = tuple(_on_the_cluster(uri, submission.home) for uri in request.inputs)
     with private_folder() as folder:
         (folder / "request.json").write_bytes(msgspec.json.encode(for_driver(replace(request, inputs=inputs))))
         code = make_zip(PROJECT, folder)
@@ -224,15 +223,15 @@ def submit(request: Request) -> End:
 
 def _require_home(submission: Submission) -> None:
     """Before anything is built or run: without this folder nobody would hear how the run ended."""
-    trial = f"{submission.own}/ends/_{submission.id}"
+    trial = f"{submission.home}/ends/_{submission.id}"
     try:
         storage.write_bytes(trial, b"")
         storage.remove(trial)
-        hdfs.remove_old(f"{submission.own}/ends", END_NAME, KEPT_SECONDS)
+        hdfs.remove_old(f"{submission.home}/ends", END_NAME, KEPT_SECONDS)
     except NotLoggedIn:
         raise
     except OSError as error:
-        what = f"spark.fireball.home {submission.own} must be a folder that you can write"
+        what = f"spark.fireball.home {submission.home} must be a folder that you can write"
         raise UsageError(f"{what}: {error.strerror or error}") from None
 
 
@@ -250,12 +249,12 @@ def for_driver(request: Request) -> Request:
     return replace(request, spark_conf={})
 
 
-def _on_the_cluster(uri: str, own: str) -> str:
+def _on_the_cluster(uri: str, home: str) -> str:
     """Put the bundled sample there; what users name is there already."""
     if not uri.startswith("file://"):
         return uri
     folder = storage.local_path(uri)
-    target = f"{own}/samples/{folder.name}"
+    target = f"{home}/samples/{folder.name}"
     for file in storage.list_files(uri):
         copy = target + file.uri.removeprefix(uri)
         if not storage.exists(copy):  # a copy anew would be a changed input to earlier runs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,15 +20,14 @@ A_SPLIT_A_PAGE = ("--set", "run.split_bytes=1")
 
 @pytest.fixture(scope="module")
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNameNodes]:
-    before = dict(os.environ)
-    with running(TwoNameNodes(tmp_path_factory.mktemp("prod"))) as cluster:
-        os.environ.update(HADOOP_CONF_DIR=str(cluster.conf_dir), HADOOP_USER_NAME="root")
+    with running(TwoNameNodes(tmp_path_factory.mktemp("prod"))) as cluster, pytest.MonkeyPatch.context() as here:
+        here.setenv("HADOOP_CONF_DIR", str(cluster.conf_dir))
+        here.setenv("HADOOP_USER_NAME", "root")
         write_pages("hdfs://prod/pages")
         cluster.fs("-mkdir", "-p", "/user/ada", "/out", "/tmp")
         cluster.fs("-chown", "ada", "/user/ada")
         cluster.fs("-chmod", "1777", "/out", "/tmp")
         yield cluster
-        os.environ.update(before)
 
 
 @pytest.fixture

@@ -55,6 +55,11 @@ def test_in_the_cluster_driver_and_executors_run_the_shipped_python() -> None:
     assert found["spark.yarn.dist.files"] == "request.json"
 
 
+def test_user_stands_for_who_submits_wherever_it_is_said() -> None:
+    found = submit.prepare(request(spark_fireball_home="hdfs:///tmp/{user}", spark_fireball_root="hdfs:///x/{user}/y/"))
+    assert (found.home, found.root) == ("hdfs:///tmp/ada", "hdfs:///x/ada/y")
+
+
 def test_spark_does_not_get_the_keytab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FIREBALL_KEYTAB", "FIREBALL_PRINCIPAL"):
         monkeypatch.setenv(name, "")
