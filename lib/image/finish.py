@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from lib.output import Output
 
 KEY = ("source_path", "source_member", "source_offset")
 # Long lists of hashes: the offsets of a plain string column end at 2 GB.
-PICTURES = pa.schema(
+ALIKE = pa.schema(
     [
         *((name, pa.large_string()) for name in ("pixel_sha256", "image_id", "source_sha256", *KEY[:2])),
         (KEY[2], pa.int64()),
@@ -28,40 +28,54 @@ PICTURES = pa.schema(
 )
 DUPLICATES = ("pixel_sha256", "first_image_id", "image_id", *KEY, "same_source")
 BINS = 20
+Prefixes = NDArray[np.uint64]
 
 
 def finish(output: Output, config: ConvertImages) -> None:
     """Write _extra/duplicates, statistics, sheets and, if asked for, the export.
 
-    Images pass through a batch at a time; of each picture only its hashes and key are held (some 250 bytes).
+    Images pass through a batch at a time; held are eight bytes of each picture, and the keys of those that repeat.
     """
-    pictures, firsts = sort_pictures(output)
-    write_duplicates(output, pictures, firsts)
-    write_statistics(output, len(np.unique(firsts)))
+    count, repeated = repeated_prefixes(output)
+    alike, firsts = sort_pictures(output, repeated)
+    again = np.flatnonzero(firsts != np.arange(len(alike)))
+    found, first = alike.take(again), alike.take(firsts[again])
+    write_duplicates(output, found, first)
+    write_statistics(output, count - len(found))
     write_sheets(output, config)
     if config.export != "none":
-        distinct = set(pictures["image_id"].take(np.unique(firsts)).to_pylist())
-        keep = distinct if config.export_duplicates == "drop" else None
+        drop = set(found["image_id"].to_pylist()) if config.export_duplicates == "drop" else set()
         with output.extra(config.export) as folder:
-            EXPORTS[config.export](_pictures(output, keep), folder, config.encoding)
+            EXPORTS[config.export](_pictures(output, drop), folder, config.encoding)
 
 
-def sort_pictures(output: Output) -> tuple[pa.Table, NDArray[np.int64]]:
-    """PICTURES by their pixels and then by path, member and offset; for each, where the first of the same pixels is."""
-    batches = (batch.filter(pc.is_valid(batch["pixel_sha256"])) for batch in output.scan(PICTURES.names))
-    tables = [pa.table(batch).cast(PICTURES) for batch in batches]
+def repeated_prefixes(output: Output) -> tuple[int, Prefixes]:
+    """How many pictures there are, and the first eight bytes of pixel_sha256 that more than one of them has."""
+    found = [_prefixes(batch["pixel_sha256"].drop_null()) for batch in output.scan(["pixel_sha256"])]
+    prefixes = np.concatenate([np.empty(0, np.uint64), *found])
+    prefixes.sort()
+    return len(prefixes), np.unique(prefixes[1:][prefixes[1:] == prefixes[:-1]])
+
+
+def _prefixes(hashes: pa.Array) -> Prefixes:
+    return np.frombuffer(bytes.fromhex("".join(hashes.to_pylist())), np.uint64)[::4].copy()
+
+
+def sort_pictures(output: Output, repeated: Prefixes) -> tuple[pa.Table, NDArray[np.int64]]:
+    """Pictures whose hash begins so, by pixels, path, member and offset; for each, where the first of its pixels is."""
+    batches = (batch.filter(pc.is_valid(batch["pixel_sha256"])) for batch in output.scan(ALIKE.names))
+    some = (batch.filter(pa.array(np.isin(_prefixes(batch["pixel_sha256"]), repeated))) for batch in batches)
+    tables = [pa.table(batch).cast(ALIKE) for batch in some if batch.num_rows]
     order = [(name, "ascending") for name in ("pixel_sha256", *KEY)]
-    pictures = pa.concat_tables([PICTURES.empty_table(), *tables]).sort_by(order).combine_chunks()
-    pixels = pictures["pixel_sha256"]
-    begins = np.ones(len(pictures), np.bool_)
+    alike = pa.concat_tables([ALIKE.empty_table(), *tables]).sort_by(order)
+    pixels = alike["pixel_sha256"]
+    begins = np.ones(len(alike), np.bool_)
     begins[1:] = pc.not_equal(pixels[1:], pixels[:-1])
-    return pictures, np.maximum.accumulate(np.where(begins, np.arange(len(pictures)), 0))
+    return alike, np.maximum.accumulate(np.where(begins, np.arange(len(alike)), 0))
 
 
-def write_duplicates(output: Output, pictures: pa.Table, firsts: NDArray[np.int64]) -> None:
+def write_duplicates(output: Output, found: pa.Table, first: pa.Table) -> None:
     """All pictures but the first of equal pixels, by key order, whatever the splits were."""
-    again = np.flatnonzero(firsts != np.arange(len(pictures)))
-    found, first = pictures.take(again), pictures.take(firsts[again])
     same = pc.equal(found["source_sha256"], first["source_sha256"])
     table = found.append_column("first_image_id", first["image_id"]).append_column("same_source", same)
     with output.extra("duplicates") as folder:
@@ -110,9 +124,9 @@ def write_sheets(output: Output, config: ConvertImages) -> None:
         sheets.write(folder)
 
 
-def _pictures(output: Output, keep: set[str] | None) -> Iterator[dict[str, Any]]:
+def _pictures(output: Output, drop: Set[str]) -> Iterator[dict[str, Any]]:
     columns = ["image_id", "image", "width", "height", "channels", "class", "split", "source_path", "source_member"]
     for batch in output.scan(columns):
         for row in batch.to_pylist():
-            if row["image"] is not None and (keep is None or row["image_id"] in keep):
+            if row["image"] is not None and row["image_id"] not in drop:
                 yield row
