@@ -67,19 +67,27 @@ def _plain(error: OSError | RuntimeError) -> OSError:
 
 
 def core_site() -> dict[str, str]:
-    """The cluster's core-site.xml; nothing where HADOOP_CONF_DIR names none. Raises UsageError where it is no XML."""
+    """The cluster's core-site.xml; nothing where no HADOOP_CONF_DIR names one. Raises UsageError where it is no XML."""
     return _site("core-site.xml")
 
 
 def _site(name: str) -> dict[str, str]:
-    folder = os.environ.get("HADOOP_CONF_DIR")
-    if not folder or not (path := Path(folder) / name).is_file():
+    folder = _conf_dir()
+    if folder is None or not (path := folder / name).is_file():
         return {}
     try:
         properties = ElementTree.parse(path).iter("property")
     except ElementTree.ParseError as error:
         raise UsageError(f"{path}: is no XML: {error}") from None
     return {(one.findtext("name") or "").strip(): (one.findtext("value") or "").strip() for one in properties}
+
+
+def _conf_dir() -> Path | None:
+    # Where hdfs-native looks too.
+    if folder := os.environ.get("HADOOP_CONF_DIR"):
+        return Path(folder)
+    home = os.environ.get("HADOOP_HOME")
+    return Path(home, "etc", "hadoop") if home else None
 
 
 def _nameservices() -> set[str]:
@@ -125,10 +133,8 @@ def connect(authority: str, config: dict[str, str] | None = None, cache: str | N
         wrong = re.fullmatch(r'InvalidArgument\("(.*)"\)', str(error))
         if not wrong:
             raise
-        folder = os.environ.get("HADOOP_CONF_DIR") or "(not set)"
-        raise UsageError(
-            f"{authority}: {wrong[1]}; see core-site.xml and hdfs-site.xml of HADOOP_CONF_DIR {folder}"
-        ) from None
+        where = _conf_dir() or "HADOOP_CONF_DIR, which is not set"
+        raise UsageError(f"{authority}: {wrong[1]}; see core-site.xml and hdfs-site.xml in {where}") from None
 
 
 def _client(url: str, config: dict[str, str] | None, cache: str | None) -> hdfs_native.Client:

@@ -46,6 +46,15 @@ def test_a_nameservice_is_no_host(conf: Path) -> None:
     assert asked("hdfs://") == asked("hdfs://prod") == "Connection refused (os error 111)"
 
 
+def test_without_a_folder_of_its_own_the_configuration_is_hadoops(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (conf / "etc" / "hadoop").mkdir(parents=True)
+    nodes = {"dfs.ha.namenodes.prod": "a", "dfs.namenode.rpc-address.prod.a": "127.0.0.1:1"}
+    write(conf / "etc" / "hadoop" / "hdfs-site.xml", **nodes)
+    monkeypatch.delenv("HADOOP_CONF_DIR")
+    monkeypatch.setenv("HADOOP_HOME", str(conf))
+    assert asked("hdfs://prod") == "Connection refused (os error 111)"
+
+
 def test_without_a_configuration_the_current_folder_is_none(conf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(conf / "core-site.xml", **{"hadoop.security.authentication": "kerberos"})
     monkeypatch.chdir(conf)
@@ -55,7 +64,7 @@ def test_without_a_configuration_the_current_folder_is_none(conf: Path, monkeypa
 
 def test_a_default_filesystem_that_is_not_said_is_one_line(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(conf / "core-site.xml")
-    says = f"hdfs://: No fs.defaultFS setting found; see core-site.xml and hdfs-site.xml of HADOOP_CONF_DIR {conf}"
+    says = f"hdfs://: No fs.defaultFS setting found; see core-site.xml and hdfs-site.xml in {conf}"
     with pytest.raises(UsageError) as error:
         next(storage.expand("hdfs:///pages/*.html"))
     assert str(error.value) == says
