@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from lib.request import Request
@@ -20,7 +21,14 @@ def get_session(name: str, request: Request) -> SparkSession:
     """The session for a request: our own, or on YARN the one that spark-submit has prepared."""
     if request.master != "yarn":
         return local_session(name, request.master, request.spark_conf)
-    session = SparkSession.builder.appName(name).getOrCreate()
+    builder = SparkSession.builder.appName(name)
+    try:
+        session = builder.getOrCreate()
+    except Py4JJavaError as error:
+        # Spark gives its web page YARN's filter while it still adds pages to it: rarely one disturbs the other.
+        if "ConcurrentModificationException" not in str(error):
+            raise
+        session = builder.getOrCreate()
     context = session.sparkContext
     context.setLogLevel("ERROR")
     print(f"application {context.applicationId}, web page {context.uiWebUrl}", file=sys.stderr, flush=True)
