@@ -33,7 +33,8 @@ class Request:
 
 @dataclass(frozen=True)
 class End:
-    """How a run ended: the exit code, and the one line on stdout."""
+    """How a run ended: the exit code, and the one line on stdout; not `final` where Spark left a driver in the middle."""
 
     exit_code: int
     summary: dict[str, Any]
+    final: bool = True

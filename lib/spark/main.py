@@ -28,9 +28,10 @@ def main(request_file: str, end_uri: str) -> int:
     from lib.errors import StorageFailed, UsageError
 
     # A second attempt of the application: what the first one ended with counts, YARN knows only failed and not failed.
-    if storage.exists(end_uri):
-        return int(json.loads(storage.read_bytes(end_uri))["exit_code"])
-    error = ""
+    # Not so of a driver that YARN took for dead, and that lost its session on the way.
+    if storage.exists(end_uri) and (before := json.loads(storage.read_bytes(end_uri)))["final"]:
+        return int(before["exit_code"])
+    error, final = "", True
     try:
         if ".zip/" not in str(lib.__file__):
             raise UsageError(
@@ -43,7 +44,7 @@ def main(request_file: str, end_uri: str) -> int:
         from lib.request import Request
 
         end = execute(msgspec.json.decode(Path(request_file).read_bytes(), type=Request))
-        code, summary = end.exit_code, end.summary
+        code, summary, final = end.exit_code, end.summary, end.final
     except UsageError as wrong:
         code, summary, error = 2, {}, f"error: {wrong}"
     except StorageFailed as failed:
@@ -52,7 +53,8 @@ def main(request_file: str, end_uri: str) -> int:
         code, summary, error = 1, {}, traceback.format_exc().rstrip()
     if error and json.loads(Path(request_file).read_bytes())["deploy_mode"] == "cluster":
         print(error, file=sys.stderr)  # into the container's log; elsewhere who submitted says it
-    storage.write_bytes(end_uri, json.dumps({"exit_code": code, "summary": summary, "error": error}).encode())
+    told = {"exit_code": code, "summary": summary, "error": error, "final": final}
+    storage.write_bytes(end_uri, json.dumps(told).encode())
     return code
 
 

@@ -95,6 +95,7 @@ class Run:
     failures: dict[str, dict[str, Any]] = field(default_factory=dict)  # what tasks say of splits that cannot be done
     todo: set[str] = field(default_factory=set)  # ids of the splits that this run was to do
     stopping: str = ""  # why no new split is started
+    forsaken: bool = False  # by Spark, and not by who started the run
     began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -159,7 +160,7 @@ class Run:
                 self._do(splits, self._todo(splits))
             report = self._conclude(splits)
             state, code = report["state"], report["exit_code"]
-            return End(code, accounts.summary(report))
+            return End(code, accounts.summary(report), final=not self.forsaken)
         except KeyboardInterrupt:
             state, code = "stopped", INCOMPLETE
             raise
@@ -294,7 +295,7 @@ class Run:
             split = splits[int(culprit[1])].id
             self.failures[split] = {"error": f"its Spark task failed again and again: {reason[:500]}"}
         else:
-            self.stopping = f"Spark gave up: {reason[:500]}"
+            self.stopping, self.forsaken = f"Spark gave up: {reason[:500]}", True
         _complain(f"Spark gave the job up: {reason[:500]}")
         if not self.request.retry_failed:  # what was done before is no sign there
             self.answers |= self.ledger.receipts(self.ledger.done() & {split.id for split in splits})

@@ -427,7 +427,7 @@ def a_full_quota_is_exit_4_and_the_same_command_goes_on(user: User) -> None:
     user.hadoop.dfsadmin("-setSpaceQuota", "1m", user.out("quota"))
     end = ended(process)
     assert end.code == 4, end.stderr
-    logs = user.hadoop.container_logs(user.application("quota"), "stderr")
+    logs = user.hadoop.container_logs(user.application("quota"), "stdout")
     said = "".join(log.read_text() for log in logs)
     assert 1 <= said.count("failed (storage): ") <= 6, said  # those at work; no other is started
     assert "quota" in end.stderr.lower()

@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(300)]
 
-PAGES = 60
+PAGES = 30
 # A small file system of its own, which these processes alone see: no right on the machine is needed.
 OWN_MOUNTS = ["unshare", "--user", "--map-root-user", "--mount"]
 SCRIPT = """
@@ -20,7 +20,7 @@ run() { "$2" -m jobs parse_html --quiet --input "$3" --output "$1/out" --set run
 committed() { ls "$1"/out/part-* 2>/dev/null | wc -l; }
 case $4 in
 full)
-    mount -t tmpfs -o size=1m small "$1"
+    mount -t tmpfs -o size=500k small "$1"
     run "$@" 2>lost.err >lost.out || echo "$?" >lost.code
     mount -o remount,size=40m "$1" ;;
 read-only)
