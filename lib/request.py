@@ -33,7 +33,7 @@ class Request:
 
 @dataclass(frozen=True)
 class End:
-    """How a run ended: the exit code, and the one line on stdout; not `final` where Spark left a driver in the middle."""
+    """How a run ended: the exit code, and the one line on stdout; not `final` where Spark left a driver half-way."""
 
     exit_code: int
     summary: dict[str, Any]
