@@ -61,7 +61,7 @@ def with_attempts(master: str) -> str:
 def attempts(spark: SparkSession) -> int:
     """How often the session tries a task."""
     master = str(spark.sparkContext.master)
-    if master.startswith("local"):
+    if master.startswith("local["):  # and not local-cluster, whose executors are processes
         found = re.fullmatch(r"local\[[^,]+,(\d+)\]", master)
         return int(found[1]) if found else 1
     return int(spark.conf.get("spark.task.maxFailures", str(ATTEMPTS)) or ATTEMPTS)
