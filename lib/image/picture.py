@@ -54,10 +54,11 @@ class Picture:
         samples = self.pixels.shape[2]
         if samples not in (2, 4):
             return None
-        # SIMD, as strided copies are not, and by blocks, as an array of numbers would not be.
-        packed = self.pixels.view(f"<u{samples}")[..., 0]
-        alpha = np.empty(packed.shape, np.uint8)
-        np.right_shift(packed, 8 * (samples - 1), out=alpha, casting="unsafe")
+        # A cast to bytes keeps the lowest one of a number, from any address, and is SIMD; a strided copy is not.
+        rows = self.pixels.reshape(len(self.pixels), -1)
+        alpha = np.empty(self.pixels.shape[:2], np.uint8)
+        alpha[:, :-1] = rows[:, samples - 1 : -1].view(f"<u{samples}")
+        alpha[:, -1] = rows[:, -1]
         return alpha
 
     def colors(self) -> Bytes:

@@ -113,8 +113,11 @@ class FastStack:
 
     def __init__(self, geometry: Geometry, resizer: cykooz.Resizer, algorithm: cykooz.ResizeAlg) -> None:
         self.size, self.resizer = geometry.source, resizer
-        self.target = np.zeros((geometry.inner[1], geometry.inner[0], PACK), np.uint8)
-        self.target_image = Image.frombuffer("CMYK", geometry.inner, self.target, "raw", "CMYK", 0, 1)
+        width, height = geometry.inner
+        target = np.zeros(height * width * PACK + PACK - 1, np.uint8)
+        self.target_image = Image.frombuffer("CMYK", geometry.inner, target, "raw", "CMYK", 0, 1)
+        # Each channel as the lowest byte of numbers: casts of those are SIMD, from any address; strided copies are not.
+        self.channels = [np.ndarray((height, width), "<u4", target, channel) for channel in range(PACK)]
         self.options = cykooz.ResizeOptions(algorithm)
         if geometry.box is not None:
             left, top, right, bottom = geometry.box
@@ -129,6 +132,4 @@ class FastStack:
         self.bands = []
         source = Image.merge("CMYK", bands + bands[-1:] * (PACK - count))
         self.resizer.resize_pil(source, self.target_image, self.options)
-        # Shifts of whole pixels are SIMD, strided copies are not.
-        pixels = self.target.view("<u4")[..., 0]
-        return [(pixels >> np.uint32(8 * i)).astype(np.uint8) for i in range(count)]
+        return [channel.astype(np.uint8) for channel in self.channels[:count]]
