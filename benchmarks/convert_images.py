@@ -38,7 +38,6 @@ from benchmarks.measure import print_table, timed
 from lib.image.encode import ENCODERS, to_pixels
 from lib.image.header import read_png
 from lib.image.kernel import make_kernel
-from lib.image.moments import Moments
 from lib.image.options import Classes, ConvertImages
 from lib.image.picture import Picture, decode
 from lib.image.resize import PACK, FastStack, fit, stack_maker
@@ -174,7 +173,7 @@ STAGES: dict[str, tuple[Any, str]] = {
     "classify": (lib.image.kernel, "classify"),
     "stack": (FastStack, "add"),
     "resize": (FastStack, "resized"),
-    "mean and deviation": (Moments, "__call__"),
+    "mean and deviation": (lib.image.kernel, "mean_and_deviation"),
     "SHA-256": (lib.image.kernel, "sha256"),
     "encode": (ENCODERS, "png"),
 }

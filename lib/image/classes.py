@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lib.image.moments import moments
 from lib.image.picture import Bytes, Picture
 
 Color = tuple[int, int, int]
@@ -40,13 +41,15 @@ def classify(picture: Picture, alpha: Bytes | None) -> Class:
     """See the rule above."""
     if alpha is None:
         return Class("opaque", 1.0, _mean_of_all(picture), [])
+    total, squares = moments(alpha)
+    if total == 0:
+        return Class("empty", 0.0, None, [])
+    if total == 255 * alpha.size:
+        return Class("opaque", 1.0, _color_of_all(picture) or _mean_of_all(picture), [])
     visible = alpha >= VISIBLE
     coverage = np.count_nonzero(visible) / alpha.size
-    if coverage == 0 and not alpha.any():
-        return Class("empty", 0.0, None, [])
-    if coverage == 1 and alpha.min() == 255:
-        return Class("opaque", 1.0, _color_of_all(picture) or _mean_of_all(picture), [])
-    flags = ["binary_alpha"] if _is_binary(alpha) else []  # not 0 everywhere, nor 255
+    # No value between 0 and 255 has a square of 255 times itself, and none has a larger one.
+    flags = ["binary_alpha"] if squares == 255 * total else []
     if coverage > SOLID:
         flags.append("solid_blob")
     name, ink, seen = _look(picture, visible)
@@ -128,11 +131,6 @@ def _folded(over: np.ufunc, fold: Callable[[int, int], int], packed: Packed) -> 
         bits //= 2
         combined = fold(combined >> bits, combined & ((1 << bits) - 1))
     return combined
-
-
-def _is_binary(alpha: Bytes) -> bool:
-    # 0 and 255 wrap to 1 and 0. Most pictures show in one row that they are smooth.
-    return all(bool((some + np.uint8(1)).max() <= 1) for some in (alpha[len(alpha) // 2], alpha))
 
 
 def _spread(colors: Bytes) -> int:

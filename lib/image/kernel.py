@@ -15,7 +15,7 @@ from lib.image.classes import classify
 from lib.image.columns import OUTPUT_SCHEMA
 from lib.image.encode import ENCODERS
 from lib.image.errors import NoPicture
-from lib.image.moments import Moments
+from lib.image.moments import mean_and_deviation
 from lib.image.options import ConvertImages
 from lib.image.picture import Bytes, decode
 from lib.image.planes import Planes, make_planes
@@ -84,7 +84,6 @@ class Converter:
         self.encode = ENCODERS[config.encoding]
         self.config_hash = blake2b(json.dumps(asdict(config), sort_keys=True).encode(), digest_size=4).hexdigest()
         self.batches: dict[tuple[int, int], Together] = {}
-        self.moments = Moments()
 
     def convert(self, records: list[tuple[Any, ...]]) -> list[Row]:
         """One row for each (path, member, offset, flags, content)."""
@@ -183,7 +182,7 @@ class Converter:
     def _write(self, row: Row, pixels: Bytes) -> None:
         digest = sha256(pixels.data).digest()
         row["height"], row["width"], row["channels"] = pixels.shape
-        row["mean"], row["std"] = self.moments(pixels)
+        row["mean"], row["std"] = mean_and_deviation(pixels)
         row["pixel_sha256"] = digest.hex()
         row["split"] = self._split(digest)
         row["image"] = image = self.encode(pixels)
