@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lib.image.classes import classify
 from lib.image.columns import OUTPUT_SCHEMA
@@ -38,6 +39,7 @@ class Together:
 
     geometry: Geometry
     stack: Stack
+    canvas: Bytes
     planes: int = 0
     members: list[tuple[Row, Planes]] = field(default_factory=list)
 
@@ -132,7 +134,8 @@ class Converter:
         together = self.batches.get(size)
         if together is None:
             geometry = fit(*size, self.config)
-            together = Together(geometry, self.make_stack(geometry))
+            canvas = np.empty((*geometry.outer[::-1], 3 if self.config.channels == "RGB" else 1), np.uint8)
+            together = Together(geometry, self.make_stack(geometry), canvas)
             if size[0] * size[1] <= KEPT_PIXELS:
                 self.batches[size] = together
         if together.planes + len(planes.planes) > PACK:
@@ -162,22 +165,20 @@ class Converter:
             return
         resized = iter(together.stack.resized())
         for row, planes in together.members:
-            self._write(row, self._assemble([next(resized) for _ in planes.planes], planes, together.geometry))
+            self._write(row, self._assemble([next(resized) for _ in planes.planes], planes, together))
         together.members.clear()
         together.planes = 0
 
-    def _assemble(self, planes: list[Bytes], of: Planes, geometry: Geometry) -> Bytes:
-        """(height, width, channels) on its canvas, inverted where alpha became ink."""
-        channels = 3 if self.config.channels == "RGB" else 1
-        (width, height), (left, top) = geometry.inner, geometry.offset
-        canvas = np.empty((geometry.outer[1], geometry.outer[0], channels), np.uint8)
-        for channel in range(channels):
+    def _assemble(self, planes: list[NDArray[Any]], of: Planes, together: Together) -> Bytes:
+        """(height, width, channels) on the canvas, inverted where alpha became ink."""
+        (width, height), (left, top) = together.geometry.inner, together.geometry.offset
+        canvas = together.canvas
+        for channel in range(canvas.shape[2]):
             i = min(channel, len(planes) - 1)
-            if geometry.inner != geometry.outer:
-                canvas[..., channel] = 255 - of.pad[i] if of.invert else of.pad[i]
-            target = canvas[top : top + height, left : left + width, channel]
-            np.bitwise_not(planes[i], out=target) if of.invert else np.copyto(target, planes[i])
-        return canvas
+            if together.geometry.inner != together.geometry.outer:
+                canvas[..., channel] = of.pad[i]
+            canvas[top : top + height, left : left + width, channel] = planes[i]
+        return np.bitwise_not(canvas, out=canvas) if of.invert else canvas
 
     def _write(self, row: Row, pixels: Bytes) -> None:
         digest = sha256(pixels.data).digest()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from lib.image.options import ConvertImages
@@ -43,8 +44,11 @@ class Stack(Protocol):
         """Take one more, which must not be changed afterwards."""
         ...
 
-    def resized(self) -> list[Bytes]:
-        """What was added, resized, in order; the stack is empty again."""
+    def resized(self) -> list[NDArray[Any]]:
+        """What was added, resized, in order; the stack is empty again.
+
+        The lowest bytes count, and only until more is resized.
+        """
         ...
 
 
@@ -103,9 +107,9 @@ class PillowStack:
         )
         self.planes.append(np.asarray(resized))
 
-    def resized(self) -> list[Bytes]:
+    def resized(self) -> list[NDArray[Any]]:
         planes, self.planes = self.planes, []
-        return planes
+        return list(planes)
 
 
 class FastStack:
@@ -127,9 +131,9 @@ class FastStack:
     def add(self, plane: Bytes) -> None:
         self.bands.append(Image.frombuffer("L", self.size, np.ascontiguousarray(plane), "raw", "L", 0, 1))
 
-    def resized(self) -> list[Bytes]:
+    def resized(self) -> list[NDArray[Any]]:
         count, bands = len(self.bands), self.bands
         self.bands = []
         source = Image.merge("CMYK", bands + bands[-1:] * (PACK - count))
         self.resizer.resize_pil(source, self.target_image, self.options)
-        return [channel.astype(np.uint8) for channel in self.channels[:count]]
+        return list(self.channels[:count])
