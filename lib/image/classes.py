@@ -168,4 +168,4 @@ def _rgb(channels: Sequence[int]) -> Color:
 
 def _premultiplied(visible: Bytes) -> bool:
     colors, alpha = visible[:-1], visible[-1]
-    return bool(alpha.size and alpha.min() < 255 and ((colors <= alpha) | (alpha == 255)).all())
+    return bool(alpha.size and alpha.min() < 255 and (colors <= alpha).all())
