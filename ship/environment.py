@@ -38,7 +38,7 @@ COMMANDS = {
 }
 PLATFORM: Literal["linux-64"] = "linux-64"
 # In every name: what is packed in another way is another archive.
-FORMAT = "1"
+FORMAT = "2"
 # Plotting and image libraries that `lime` asks for and its tables do not use: 850 files. A line in environment.yml
 # that names one of them brings it back.
 UNUSED = ("matplotlib", "scikit-image")

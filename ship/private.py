@@ -19,18 +19,22 @@ PREFIX = "fireball-submit-"
 def private_folder() -> Iterator[Path]:
     """A new folder, mode 0700; what processes killed by SIGKILL have left of theirs goes at the next one's start."""
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError), _in_use(left):  # OSError: it is in use, or somebody else's
-            shutil.rmtree(left)
+        with contextlib.suppress(OSError), _in_use(left, fcntl.LOCK_NB):  # OSError: it is in use, or somebody else's
+            if any(left.iterdir()):  # one that is being made is empty, and not locked yet
+                shutil.rmtree(left)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as name, _in_use(Path(name)), _gone_at_a_signal(name):
         yield Path(name)
 
 
 @contextlib.contextmanager
-def _in_use(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the kernel takes from the dead. Raises OSError where somebody else holds it."""
+def _in_use(folder: Path, flags: int = 0) -> Iterator[None]:
+    """Hold the folder's lock, which the kernel takes from the dead.
+
+    With LOCK_NB raises OSError where somebody else holds it.
+    """
     handle = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | flags)
         yield
     finally:
         os.close(handle)

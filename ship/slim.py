@@ -43,11 +43,18 @@ EXCLUDES = (
     "*/site-packages/pip/*",
     "*/site-packages/setuptools/*",
     "*/site-packages/*/include/*",
+    "*/py.typed",
+    "*/conftest.py",
+    "*/numpy/distutils/*",  # compiles extensions
+    "*/scipy/special/_precompute/*",
     "*/sklearn/datasets/data/*",
     "*/sklearn/datasets/images/*",
 )
-# Data of distributions that others bring along: dropped, unless environment.yml names them.
-TRIMMED = {"babel": "*/babel/locale-data/*"}
+# Parts of distributions that others bring along: dropped, unless environment.yml names them.
+TRIMMED = {
+    "babel": ("*/babel/locale-data/*", "*/babel/messages/*"),
+    "wcwidth": ("*/wcwidth/_wcwidth_c*",),  # its 50 files are nothing but Python without
+}
 # These read their data through importlib.resources or pkgutil, which work in a zip, or not at all on an executor.
 ZIP_SAFE = ("argcomplete", "dateutil", "distutils", "justext", "pytz", "tqdm", "tzdata", "urllib3")
 # Distributions and the modules that each of them installs, for verify.
@@ -69,7 +76,11 @@ for wanted in sys.argv[1:]:
 
 def rules(named: Collection[str]) -> tuple[str, ...]:
     """Everything that decides what `slim` does."""
-    return (*EXCLUDES, *(pattern for name, pattern in sorted(TRIMMED.items()) if name not in named), *ZIP_SAFE)
+    return (*_unwanted(named), *ZIP_SAFE)
+
+
+def _unwanted(named: Collection[str]) -> tuple[str, ...]:
+    return (*EXCLUDES, *(pattern for name, parts in sorted(TRIMMED.items()) if name not in named for pattern in parts))
 
 
 def slim(prefix: Path, named: Collection[str]) -> None:
@@ -78,8 +89,10 @@ def slim(prefix: Path, named: Collection[str]) -> None:
     library = site.parent
     python = prefix / "bin" / "python"
     (prefix / IMPORTS).write_text(json.dumps(_modules(site)))
-    _delete(prefix, [*EXCLUDES, *(pattern for name, pattern in TRIMMED.items() if name not in named)])
-    _move_into_zip(python, site / "packages.zip", site, [*_pure(site), *site.glob("*.dist-info")])
+    _delete(prefix, _unwanted(named))
+    whole = [*_pure(site), *site.glob("*.dist-info")]
+    licenses = [path for path in site.glob("*/licenses") if path.parent not in whole and not any(path.rglob("*.py"))]
+    _move_into_zip(python, site / "packages.zip", site, [*whole, *licenses])
     # Python looks for lib/python311.zip by itself, and for os.py to know where it is.
     stdlib = library.with_name(library.name.replace(".", "") + ".zip")
     _move_into_zip(python, stdlib, library, [path for path in _pure(library) if path.name != "os.py"])

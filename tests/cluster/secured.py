@@ -1,17 +1,18 @@
-"""A Kerberos server on loopback, and an HDFS and YARN that ask everybody for a ticket of it."""
+"""A Kerberos server on loopback, and a cluster as large ones are that asks everybody for a ticket of it."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import hdfs_native
 from cluster.conftest import until
 from cluster.hadoop_settings import Settings, merged
-from cluster.minihadoop import JVM, MiniHadoop, die_with_parent, jars
+from cluster.minihadoop import JVM, die_with_parent, jars
+from cluster.two_namenodes import TwoNameNodes
 
 REALM = "EXAMPLE.COM"
 SERVICE, WEB = "hadoop/localhost", "HTTP/localhost"
@@ -77,8 +78,8 @@ def kerberos(folder: Path) -> Iterator[Kdc]:
 
 
 @dataclass(kw_only=True)
-class SecuredHadoop(MiniHadoop):
-    """A MiniHadoop behind Kerberos; the daemons' own user, `hadoop`, may do everything."""
+class SecuredHadoop(TwoNameNodes):
+    """Two NameNodes and a viewfs behind Kerberos; the daemons' own user, `hadoop`, may do everything."""
 
     kdc: Kdc
     more: Settings = field(default_factory=dict)
@@ -92,6 +93,12 @@ class SecuredHadoop(MiniHadoop):
         opened = "--add-exports=java.security.jgss/sun.security.krb5=ALL-UNNAMED"
         mine = {"JAVA_TOOL_OPTIONS": f"{self.kdc.java} {opened}", "KRB5CCNAME": self._cache(SERVICE)}
         return super().env() | mine
+
+    def activate(self, role: str) -> None:
+        """As the daemons' own user, whose ticket is had before any NameNode is active."""
+        with suppress(OSError):
+            self.kinit(SERVICE)
+        super().activate(role)
 
     def _cache(self, person: str) -> str:
         return f"FILE:{self.root}/{person.partition('/')[0]}.ticket"

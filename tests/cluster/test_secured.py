@@ -1,4 +1,4 @@
-"""A secured HDFS and YARN: by keytab, by ticket, for somebody else; and what is said where none of them is there.
+"""A secured HDFS and YARN, two NameNodes behind one name: by keytab, by ticket, for somebody else, or by nothing.
 
 Delegation tokens live for 20 seconds there unless the ResourceManager renews them: every run lives longer than that.
 """
@@ -91,9 +91,10 @@ def a_keytab_is_enough_on_the_laptop_in_client_and_in_cluster_mode(user: User) -
     assert owners(user, "laptop") | owners(user, "client") | owners(user, "keytab") == {"ada"}
 
 
-def a_ticket_is_enough_and_a_detached_run_can_be_attached_to(user: User) -> None:
-    ada = with_ticket(user, "ada")
-    assert f"HDFS answers ({user.hadoop.conf_dir}, Kerberos as ada)" in ada.say("doctor")
+def a_ticket_is_enough_under_a_viewfs_and_a_detached_run_can_be_attached_to(user: User) -> None:
+    mounted = cluster_of(user).viewfs_conf_dir
+    ada = replace(with_ticket(user, "ada", HADOOP_CONF_DIR=str(mounted)), pages="viewfs://cluster/web")
+    assert f"HDFS answers ({mounted}, Kerberos as ada)" in ada.say("doctor")
     left = ada.run("ticket", "--detach", "--set", "run.split_bytes=1", "--set", "run.max_record_bytes=10")
     assert left.code == 0, left.stderr
     assert f"parse_html in {ada.out('ticket')}: " in ada.say("status", ada.out("ticket"))
@@ -135,9 +136,9 @@ def what_a_proxy_user_writes_is_theirs(user: User) -> None:
 
 
 def another_name_of_the_name_node_is_another_filesystem_to_ask_for(user: User) -> None:
-    """A token holds the NameNode's address, where inputs and outputs hold its name."""
+    """A token holds the NameNode's address, where inputs hold its name."""
     ada = with_ticket(user, "ada")
-    other = user.hadoop.default_fs.replace("127.0.0.1", "localhost")
+    other = f"hdfs://localhost:{user.hadoop.ports['nn.rpc']}"
     wanted = f"--spark-conf=spark.kerberos.access.hadoopFileSystems={other}"
     end = replace(ada, pages=f"{other}/pages").run("named", wanted)
     assert (end.code, end.summary["ok"]) == (0, len(PAGES)), end.stderr
@@ -166,7 +167,7 @@ def no_token_is_on_a_command_line_or_in_a_log(user: User) -> None:
 
 SCENARIOS = (
     a_keytab_is_enough_on_the_laptop_in_client_and_in_cluster_mode,
-    a_ticket_is_enough_and_a_detached_run_can_be_attached_to,
+    a_ticket_is_enough_under_a_viewfs_and_a_detached_run_can_be_attached_to,
     what_a_proxy_user_writes_is_theirs,
     another_name_of_the_name_node_is_another_filesystem_to_ask_for,
     no_token_is_on_a_command_line_or_in_a_log,

@@ -54,12 +54,14 @@ def test_what_a_killed_process_left_goes_with_the_next_start_and_the_folders_of_
 ) -> None:
     dead, left = started(tmp_path)
     alive, kept = started(tmp_path)
-    (tmp_path / "fireball-mine").mkdir()
+    others = [tmp_path / "fireball-mine", tmp_path / "fireball-submit-just-made"]
+    for other in others:
+        other.mkdir()
     dead.kill()
     dead.communicate(timeout=20)
     assert (left / "spark.conf").exists()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with private_folder() as ours:
-        assert sorted(tmp_path.iterdir()) == sorted([kept, ours, tmp_path / "fireball-mine"])
+        assert sorted(tmp_path.iterdir()) == sorted([kept, ours, *others])
     alive.communicate(timeout=20)
     assert alive.returncode == 0
