@@ -107,6 +107,7 @@ class SecuredHadoop(TwoNameNodes):
         cache = self._cache(person)
         client = hdfs_native.Client(
             f"hdfs://127.0.0.1:{self.ports['nn.rpc']}",
+            {"dfs.client.failover.max.attempts": "1"},  # one on standby would be asked again for minutes
             config_dir=str(self.conf_dir),
             kerberos_principal=f"{person}@{REALM}",
             kerberos_keytab=str(self.kdc.keytab),
