@@ -17,7 +17,7 @@ PREFIX = "fireball-submit-"
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
-    """A new folder, mode 0700; what processes killed by SIGKILL have left of theirs goes at the next one's start."""
+    """A new folder, mode 0700; what processes killed by SIGKILL have left in theirs goes at the next one's start."""
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError), _in_use(left, fcntl.LOCK_NB):  # OSError: it is in use, or somebody else's
             if any(left.iterdir()):  # one that is being made is empty, and not locked yet
@@ -32,7 +32,7 @@ def _in_use(folder: Path, flags: int = 0) -> Iterator[None]:
 
     With LOCK_NB raises OSError where somebody else holds it.
     """
-    handle = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | flags)
         yield

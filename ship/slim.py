@@ -122,8 +122,14 @@ def _delete(prefix: Path, patterns: Collection[str]) -> None:
         if path.is_dir() and not path.is_symlink():
             if not any(path.iterdir()):
                 path.rmdir()
-        elif unwanted.match(str(path.relative_to(prefix))):
+        elif unwanted.match(str(path.relative_to(prefix))) and not _is_read(path):
             path.unlink()
+
+
+def _is_read(path: Path) -> bool:
+    """Whether it is a stub that lazy_loader takes a package's names from when it is imported."""
+    code = path.with_suffix(".py")
+    return path.suffix == ".pyi" and code.is_file() and "attach_stub" in code.read_text(encoding="utf-8")
 
 
 def _pure(folder: Path) -> list[Path]:
@@ -136,7 +142,7 @@ def _pure(folder: Path) -> list[Path]:
 
 
 def _only_python(package: Path) -> bool:
-    return all(path.suffix == ".py" or path.name == "py.typed" for path in package.rglob("*") if path.is_file())
+    return all(path.suffix == ".py" for path in package.rglob("*") if path.is_file())
 
 
 def _move_into_zip(python: Path, target: Path, base: Path, paths: list[Path]) -> None:

@@ -39,7 +39,6 @@ class Together:
 
     geometry: Geometry
     stack: Stack
-    canvas: Bytes
     planes: int = 0
     members: list[tuple[Row, Planes]] = field(default_factory=list)
 
@@ -78,7 +77,7 @@ def contents(batch: pa.RecordBatch, column: str) -> list[bytes | NoPicture | Non
 
 
 class Converter:
-    """What is set up once: the resizer's stacks, the encoder, buffers, the hash of the config."""
+    """What is set up once: the resizer's stacks, the encoder, the canvas, the hash of the config."""
 
     def __init__(self, config: ConvertImages) -> None:
         self.config = config
@@ -86,24 +85,30 @@ class Converter:
         self.encode = ENCODERS[config.encoding]
         self.config_hash = blake2b(json.dumps(asdict(config), sort_keys=True).encode(), digest_size=4).hexdigest()
         self.batches: dict[tuple[int, int], Together] = {}
+        self.canvas = np.empty((config.size, config.size, 3 if config.channels == "RGB" else 1), np.uint8)
 
     def convert(self, records: list[tuple[Any, ...]]) -> list[Row]:
-        """One row for each (path, member, offset, flags, content)."""
-        rows: list[Row] = []
-        for path, member, offset, flags, content in records:
-            row = EMPTY | {"image_id": _image_id(path, member, offset), "config_hash": self.config_hash}
-            row["flags"] = list(flags or ())
-            rows.append(row)
-            try:
-                self._read(row, content)
-            except NoPicture as problem:
-                row["status"] = row["status"] or Status.FAILED
-                row["error_code"], row["error_detail"] = problem.code, problem.detail
-        for together in self.batches.values():
-            self._finish(together)
-        if len(self.batches) > KEPT_SIZES:
-            self.batches.clear()
+        """One row for each (path, member, offset, flags, content); nothing of them stays here, also after an error."""
+        try:
+            rows = [self._row(*record) for record in records]
+            for together in self.batches.values():
+                self._finish(together)
+        except BaseException:
+            self.batches.clear()  # planes left behind would be taken for those of the next picture
+            raise
         return rows
+
+    def _row(
+        self, path: str, member: str | None, offset: int, flags: list[str] | None, content: bytes | NoPicture | None
+    ) -> Row:
+        row = EMPTY | {"image_id": _image_id(path, member, offset), "config_hash": self.config_hash}
+        row["flags"] = list(flags or ())
+        try:
+            self._read(row, content)
+        except NoPicture as problem:
+            row["status"] = row["status"] or Status.FAILED
+            row["error_code"], row["error_detail"] = problem.code, problem.detail
+        return row
 
     def _read(self, row: Row, content: bytes | NoPicture | None) -> None:
         config = self.config
@@ -134,9 +139,10 @@ class Converter:
         together = self.batches.get(size)
         if together is None:
             geometry = fit(*size, self.config)
-            canvas = np.empty((*geometry.outer[::-1], 3 if self.config.channels == "RGB" else 1), np.uint8)
-            together = Together(geometry, self.make_stack(geometry), canvas)
+            together = Together(geometry, self.make_stack(geometry))
             if size[0] * size[1] <= KEPT_PIXELS:
+                if len(self.batches) == KEPT_SIZES:
+                    self._finish(self.batches.pop(next(iter(self.batches))))
                 self.batches[size] = together
         if together.planes + len(planes.planes) > PACK:
             self._finish(together)
@@ -165,17 +171,17 @@ class Converter:
             return
         resized = iter(together.stack.resized())
         for row, planes in together.members:
-            self._write(row, self._assemble([next(resized) for _ in planes.planes], planes, together))
+            self._write(row, self._assemble([next(resized) for _ in planes.planes], planes, together.geometry))
         together.members.clear()
         together.planes = 0
 
-    def _assemble(self, planes: list[NDArray[Any]], of: Planes, together: Together) -> Bytes:
+    def _assemble(self, planes: list[NDArray[Any]], of: Planes, geometry: Geometry) -> Bytes:
         """(height, width, channels) on the canvas, inverted where alpha became ink."""
-        (width, height), (left, top) = together.geometry.inner, together.geometry.offset
-        canvas = together.canvas
+        (width, height), (left, top) = geometry.inner, geometry.offset
+        canvas = self.canvas
         for channel in range(canvas.shape[2]):
             i = min(channel, len(planes) - 1)
-            if together.geometry.inner != together.geometry.outer:
+            if geometry.inner != geometry.outer:
                 canvas[..., channel] = of.pad[i]
             canvas[top : top + height, left : left + width, channel] = planes[i]
         return np.bitwise_not(canvas, out=canvas) if of.invert else canvas

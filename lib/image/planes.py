@@ -43,9 +43,10 @@ def make_planes(picture: Picture, alpha: Bytes | None, found: Class, config: Con
     colors = _over(picture.colors(), alpha, background)
     if mode == "gray" or config.channels == "L":
         return Planes(mode, [_luma(colors)], [int(_luma(background[None, None])[0, 0])], False)
-    if colors.shape[2] == 1:
-        return Planes(mode, [colors[..., 0]], [int(background[0])], False)
-    return Planes(mode, [colors[..., i] for i in range(3)], [int(value) for value in background], False)
+    last = colors.shape[2] - 1
+    channels = 1 if last == 0 and background.min() == background.max() else 3
+    pad = [int(value) for value in background[:channels]]
+    return Planes(mode, [colors[..., min(i, last)] for i in range(channels)], pad, False)
 
 
 def _background(name: str, found: Class) -> Bytes:

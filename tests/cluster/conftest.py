@@ -1,4 +1,4 @@
-"""One HDFS and YARN for all cluster tests, and a user's checkout whose Python comes from a channel made here."""
+"""HDFS and YARN for the cluster tests of a process, and a user's checkout whose Python is from a channel made here."""
 
 from __future__ import annotations
 

@@ -29,6 +29,12 @@ def test_letterbox_keeps_all_of_it_in_the_middle_of_the_background() -> None:
     assert made([[0], [9]], size=4, background="#000000") == [[0, 0, 0, 0], [0, 0, 0, 0], [0, 9, 9, 0], [0, 9, 9, 0]]
 
 
+def test_the_bars_beside_a_gray_picture_are_of_the_colour_that_was_asked_for() -> None:
+    config = ConvertImages(encoding="raw", channels="RGB", size=2, background="#12fe80")
+    row = row_of(saved(Image.fromarray(np.array([[7], [9]], np.uint8))), config)
+    assert row["image"] == bytes((7, 7, 7, 0x12, 0xFE, 0x80, 9, 9, 9, 0x12, 0xFE, 0x80))
+
+
 def test_crop_takes_the_square_in_the_middle() -> None:
     assert made([[1, 2, 3, 4], [5, 6, 7, 8]], size=2, fit="crop") == [[2, 3], [6, 7]]
     assert made([[1, 2], [3, 4], [5, 6], [7, 8]], size=2, fit="crop") == [[3, 4], [5, 6]]

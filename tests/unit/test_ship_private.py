@@ -57,6 +57,8 @@ def test_what_a_killed_process_left_goes_with_the_next_start_and_the_folders_of_
     others = [tmp_path / "fireball-mine", tmp_path / "fireball-submit-just-made"]
     for other in others:
         other.mkdir()
+    others.append(tmp_path / "fireball-submit-no-folder")  # to open it would wait for a writer
+    os.mkfifo(others[-1])
     dead.kill()
     dead.communicate(timeout=20)
     assert (left / "spark.conf").exists()
