@@ -20,7 +20,7 @@ case "${1:-}" in
     -h | --help) usage && exit ;;
     --unit) chosen=(tests/unit -m 'not spark and not chaos and not cluster and not figures') && shift ;;
     --chaos) chosen=(-m chaos) && shift ;;
-    --cluster) chosen=(-m cluster -n 2 --dist loadfile) && shift ;;
+    --cluster) chosen=(-m cluster) && shift ;;
     --all) chosen=() && shift ;;
 esac
 

@@ -1,4 +1,4 @@
-"""HDFS and YARN for the cluster tests of a process, and a user's checkout whose Python is from a channel made here."""
+"""One HDFS and YARN for all cluster tests, and a user's checkout whose Python comes from a channel made here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import pytest
 from cluster.conda_channel import VERSION, make_channel
 from cluster.minihadoop import MiniHadoop, running
 
-from lib import storage
+from lib import hdfs, storage
 
 PROJECT = Path(__file__).resolve().parents[2]
 SUBMIT_SECONDS = 600
@@ -199,13 +199,15 @@ def checkout(channel: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settle(hadoop: MiniHadoop, checkout: Path, pages: Sequence[str]) -> User:
     """Folders and pages for a user of this cluster, by whoever this process is."""
-    folder = f"{hadoop.default_fs}/pages"
-    write_pages(folder, pages)
-    hadoop.fs("-mkdir", "-p", "/user/ada", "/user/grace", "/shared", "/out")
-    hadoop.fs("-chown", "ada", "/user/ada", "/shared")
-    hadoop.fs("-chown", "grace", "/user/grace")
-    hadoop.fs("-chmod", "1777", "/out")
-    return User(checkout, hadoop, folder)
+    client = hdfs.connect(hadoop.default_fs)
+    for folder, owner in (("/user/ada", "ada"), ("/user/grace", "grace"), ("/shared", "ada"), ("/out", "ada")):
+        client.mkdirs(folder, create_parent=True)
+        client.set_owner(folder, owner)
+    for folder in ("/out", "/tmp"):
+        client.mkdirs(folder)
+        client.set_permission(folder, 0o1777)
+    write_pages(f"{hadoop.default_fs}/pages", pages)
+    return User(checkout, hadoop, f"{hadoop.default_fs}/pages")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import hdfs_native
 from cluster.conftest import until
@@ -81,6 +82,7 @@ def kerberos(folder: Path) -> Iterator[Kdc]:
 class SecuredHadoop(TwoNameNodes):
     """Two NameNodes and a viewfs behind Kerberos; the daemons' own user, `hadoop`, may do everything."""
 
+    name: ClassVar[str] = "vault"
     kdc: Kdc
     more: Settings = field(default_factory=dict)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from cluster.conftest import EVERY_PAGE, PAGES, User, ended, until, write_pages
+from cluster.conftest import EVERY_PAGE, PAGES, User, ended, settle, until
 from cluster.minihadoop import running
 from cluster.two_namenodes import TwoNameNodes
 
@@ -23,17 +23,13 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoNameNodes]:
     with running(TwoNameNodes(tmp_path_factory.mktemp("prod"))) as cluster, pytest.MonkeyPatch.context() as here:
         here.setenv("HADOOP_CONF_DIR", str(cluster.conf_dir))
         here.setenv("HADOOP_USER_NAME", "root")
-        write_pages("hdfs://prod/pages")
-        cluster.fs("-mkdir", "-p", "/user/ada", "/out", "/tmp")
-        cluster.fs("-chown", "ada", "/user/ada")
-        cluster.fs("-chmod", "1777", "/out", "/tmp")
         yield cluster
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ada(prod: TwoNameNodes, shipped: User) -> User:
     """Whose environment was built for another cluster."""
-    return replace(shipped, hadoop=prod, pages="hdfs://prod/pages")
+    return settle(prod, shipped.checkout, EVERY_PAGE)
 
 
 def fail_over(prod: TwoNameNodes, user: User, process: subprocess.Popen[str], out: str) -> None:

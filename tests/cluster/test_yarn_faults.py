@@ -17,7 +17,17 @@ from lib import storage
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 
-def test_a_namenode_that_restarts_costs_no_row(shipped: User) -> None:
+def test_safe_mode_and_then_a_namenode_that_restarts_cost_no_row(shipped: User) -> None:
+    process = in_the_middle(shipped, "namenode")
+    shipped.hadoop.dfsadmin("-safemode", "enter")
+    try:
+        end = ended(process)
+        refused = shipped.run("safe-mode", f"--spark-conf=spark.fireball.root={shipped.root}-2")
+    finally:
+        shipped.hadoop.dfsadmin("-safemode", "leave")
+    assert end.code == 4, end.stderr
+    assert refused.code == 2
+    assert "is in safe mode" in refused.stderr.splitlines()[-1]
     process = in_the_middle(shipped, "namenode")
     shipped.hadoop.restart("nn")
     end = ended(process)
@@ -25,20 +35,6 @@ def test_a_namenode_that_restarts_costs_no_row(shipped: User) -> None:
     if end.code == 4:
         finishes(shipped, "namenode")
     assert shipped.names("namenode") == EVERY_PAGE
-
-
-def test_safe_mode_in_the_middle_costs_no_row(shipped: User) -> None:
-    process = in_the_middle(shipped, "safe-mode")
-    shipped.hadoop.dfsadmin("-safemode", "enter")
-    try:
-        end = ended(process)
-        refused = shipped.run("safe-mode-2", f"--spark-conf=spark.fireball.root={shipped.root}-2")
-    finally:
-        shipped.hadoop.dfsadmin("-safemode", "leave")
-    assert end.code == 4, end.stderr
-    assert refused.code == 2
-    assert "is in safe mode" in refused.stderr.splitlines()[-1]
-    finishes(shipped, "safe-mode")
 
 
 def test_a_dead_datanode_costs_no_row(shipped: User) -> None:

@@ -10,17 +10,18 @@ from cluster.hadoop_settings import Settings, merged
 from cluster.minihadoop import MiniHadoop, write_conf
 
 # A mount point need not be called as what it leads to.
-LINKS = {"/web": "hdfs://prod/pages", "/out": "hdfs://prod/out", "/user": "hdfs://prod/user", "/tmp": "hdfs://prod/tmp"}
+LINKS = {"/web": "/pages", "/out": "/out", "/user": "/user", "/tmp": "/tmp"}
 
 
 class TwoNameNodes(MiniHadoop):
     """`hdfs://prod` is whichever of nn and nn2 is active, which nobody but `activate` decides; one NodeManager."""
 
+    name: ClassVar[str] = "prod"  # of the nameservice; hdfs-native's clients are kept by it
     roles: ClassVar[tuple[str, ...]] = ("rm", "nn", "nn2", "dn1", "dn2", "nm1")
 
     @property
     def default_fs(self) -> str:
-        return "hdfs://prod"
+        return f"hdfs://{self.name}"
 
     @property
     def viewfs_conf_dir(self) -> Path:
@@ -52,20 +53,20 @@ class TwoNameNodes(MiniHadoop):
         self.launch(victim)
 
     def settings(self, role: str) -> Settings:
-        mounts = {f"fs.viewfs.mounttable.cluster.link.{name}": target for name, target in LINKS.items()}
+        mounts = {f"fs.viewfs.mounttable.cluster.link.{a}": f"{self.default_fs}{b}" for a, b in LINKS.items()}
         provider = "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider"
         hdfs: dict[str, object] = {
-            "dfs.nameservices": "prod",
-            "dfs.ha.namenodes.prod": "nn,nn2",
-            "dfs.client.failover.proxy.provider.prod": provider,
+            "dfs.nameservices": self.name,
+            f"dfs.ha.namenodes.{self.name}": "nn,nn2",
+            f"dfs.client.failover.proxy.provider.{self.name}": provider,
             "dfs.namenode.shared.edits.dir": f"file://{self.root}/edits",
             "dfs.ha.automatic-failover.enabled": "false",
             "dfs.ha.fencing.methods": "shell(/bin/true)",
             "dfs.ha.tail-edits.period": "1s",
         }
-        for name in ("nn", "nn2"):
-            hdfs[f"dfs.namenode.rpc-address.prod.{name}"] = f"127.0.0.1:{self.ports[f'{name}.rpc']}"
-            hdfs[f"dfs.namenode.http-address.prod.{name}"] = f"127.0.0.1:{self.ports[f'{name}.http']}"
+        for node in ("nn", "nn2"):
+            hdfs[f"dfs.namenode.rpc-address.{self.name}.{node}"] = f"127.0.0.1:{self.ports[f'{node}.rpc']}"
+            hdfs[f"dfs.namenode.http-address.{self.name}.{node}"] = f"127.0.0.1:{self.ports[f'{node}.http']}"
         if role.startswith("nn"):  # which of the two it is: they have the same address
             hdfs["dfs.ha.namenode.id"] = role
         core: dict[str, object] = {"fs.defaultFS": self.default_fs, **mounts}
