@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cluster.conftest import User, ended, settle
+from cluster.conftest import EVERY_PAGE, User, ended, settle
 from cluster.minihadoop import running
 from cluster.secured import REALM, SERVICE, SecuredHadoop, kerberos
 
@@ -24,7 +24,7 @@ from lib import storage
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
-PAGES = [f"{number:03}.html" for number in range(30)]
+PAGES = EVERY_PAGE  # a run with a split for each lives long enough to be left
 SHORT_SECONDS = 20
 NO_TICKET = "HDFS wants Kerberos: No Kerberos credentials available"
 
