@@ -91,6 +91,17 @@ def test_only_packages_that_can_be_imported_from_a_zip_go_into_one(tmp_path: Pat
     assert [path.name for path in slim._pure(tmp_path)] == ["pure", "single.py"]
 
 
+def test_stubs_stay_only_where_an_import_reads_them(tmp_path: Path) -> None:
+    for name, code in (("lazy", "__getattr__ = lazy_loader.attach_stub(__name__, __file__)"), ("typed", "")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(code)
+        (tmp_path / name / "__init__.pyi").write_text("")
+        (tmp_path / name / "other.pyi").write_text("")
+    slim._delete(tmp_path, slim.EXCLUDES)
+    found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.py*"))
+    assert found == ["lazy/__init__.py", "lazy/__init__.pyi", "typed/__init__.py"]
+
+
 def test_on_another_platform_one_is_told_where_to_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
     monkeypatch.setattr("platform.machine", lambda: "arm64")
